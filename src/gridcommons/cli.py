@@ -1,0 +1,260 @@
+"""The command line: reads arguments, calls the package, and says in one line each what went wrong."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, NoReturn
+
+import typer
+
+import gridcommons
+from gridcommons.model.errors import (
+    GridcommonsError,
+    InfeasibleError,
+    MissingExtraError,
+    NotConvergedError,
+    StudyError,
+)
+
+EXIT_CODES: dict[type[BaseException], int] = {
+    StudyError: 2,
+    InfeasibleError: 3,
+    NotConvergedError: 4,
+    MissingExtraError: 5,
+    GridcommonsError: 1,
+    KeyboardInterrupt: 130,
+}
+"""What the command line exits with; a wrong argument is 2, too."""
+
+_TERMINATED = 128 + signal.SIGTERM
+
+# Commands find what they call here and import it when they run: numerical packages take seconds to
+# import, and `gridcommons --help` shall answer at once.
+_HOMES = {
+    "NAMES": "gridcommons.benchmarks",
+    "ParquetTables": "gridcommons.adapters.parquet_results",
+    "ProgressBars": "gridcommons.adapters.progress_bars",
+    "benchmark": "gridcommons.benchmarks:run",
+    "check_all": "gridcommons.known_answers",
+    "check_study": "gridcommons.adapters.study_check",
+    "default_engines": "gridcommons.tasks",
+    "json_text": "gridcommons.adapters.parquet_results",
+    "load_study": "gridcommons.adapters.study_files",
+    "new_study": "gridcommons.adapters.study_writer",
+    "run": "gridcommons.tasks",
+    "task_problems": "gridcommons.tasks",
+    "task_tables": "gridcommons.adapters.study_toml",
+    "write_report": "gridcommons.adapters.reports",
+}
+
+app = typer.Typer(
+    help="Shares a distribution grid safely and fairly among the people connected to it.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder with a study.toml.")]
+OutPath = Annotated[Path, typer.Option("--out", metavar="OUT", help="Folder for the result.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one command and exit with its code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Instead of those that the process was started with.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app(arguments, prog_name="gridcommons")
+    except (GridcommonsError, KeyboardInterrupt) as error:
+        _tell(error)
+        sys.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
+    except BrokenPipeError:
+        # Whoever read our output has left (as `head` does); nothing more can be said.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        typer.echo(f"error: {error.filename or 'system'}: {error.strerror or error}", err=True)
+    sys.exit(1)
+
+
+def _terminate(_signal: int, _frame: object) -> NoReturn:
+    """Leave as on ctrl-C, so that nothing half-written stays behind."""
+    sys.exit(_TERMINATED)
+
+
+def _tell(error: BaseException) -> None:
+    if isinstance(error, StudyError):
+        lines = [str(problem) for problem in error.problems]
+    elif isinstance(error, KeyboardInterrupt):
+        lines = ["interrupted; nothing was written"]
+    else:
+        lines = [" ".join(str(error).split())]
+    for line in lines:
+        typer.echo(f"error: {line}", err=True)
+
+
+def _use(name: str) -> Any:
+    module, _, attribute = _HOMES[name].partition(":")
+    return getattr(importlib.import_module(module), attribute or name)
+
+
+@app.callback(invoke_without_command=True)
+def gridcommons_command(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Shares a distribution grid safely and fairly among the people connected to it."""
+    if version:
+        typer.echo(f"gridcommons {gridcommons.__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    simbench: Annotated[str, typer.Option(metavar="CODE", help="A SimBench code.")] = "",
+    pandapower: Annotated[
+        str, typer.Option(metavar="NAME_OR_FILE", help="A grid that pandapower bundles, or its JSON.")
+    ] = "",
+    matpower: Annotated[str, typer.Option(metavar="FILE", help="A MATPOWER .m file.")] = "",
+    day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The local day.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="That many days from the first.")] = None,
+) -> None:
+    """Write a study folder from a grid source."""
+    given = {"simbench": simbench, "pandapower": pandapower, "matpower": matpower}
+    sources = [(kind, source) for kind, source in given.items() if source]
+    if len(sources) != 1:
+        raise typer.BadParameter("give one of --simbench, --pandapower and --matpower")
+    if day is not None and days is not None:
+        raise typer.BadParameter("give --day or --days, not both")
+    kind, source = sources[0]
+    with _use("ProgressBars")().waiting(f"reading {source}"):
+        notes = _use("new_study")(folder, kind, source, day=day.date() if day else None, days=days)
+    _print([*notes, f"next: gridcommons check {folder}"])
+
+
+@app.command()
+def check(study: StudyPath) -> None:
+    """Say what a study holds, or everything that is wrong with it."""
+    with _use("ProgressBars")().waiting("checking the study"):
+        _load(study)
+        lines = _use("check_study")(study)
+    _print(lines)
+
+
+@app.command("run")
+def run_task(
+    study: StudyPath,
+    task: Annotated[str, typer.Option(metavar="NAME", help="What to ask, such as envelopes.")],
+    out: OutPath,
+    as_json: AsJson = False,
+    power_flow: Annotated[
+        Literal["helm", "newton"], typer.Option(help="The load flow that answers.")
+    ] = "helm",
+) -> None:
+    """Run a task of a study, and leave tables, summary and report in OUT."""
+    _run(study, task, out, power_flow)
+    _print_result(out, as_json)
+
+
+@app.command()
+def report(out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a result.")]) -> None:
+    """Write the report of a result again."""
+    with _use("ProgressBars")().waiting("writing the report"):
+        path = _use("write_report")(out)
+    _print([f"report: {path}"])
+
+
+@app.command()
+def verify() -> None:
+    """Compute every known answer and compare; exits with 1 if one does not hold."""
+    with _use("ProgressBars")().waiting("computing the known answers"):
+        answers = _use("check_all")()
+    _print(
+        f"{'ok    ' if answer.passed else 'FAILED'} {answer.name}: "
+        f"{answer.computed:.10g} {answer.unit}, expected {answer.expected:.10g}, "
+        f"error {answer.error:.1e}, tolerance {answer.tolerance:.1e} ({answer.source})"
+        for answer in answers
+    )
+    held = sum(answer.passed for answer in answers)
+    _print([f"{held} of {len(answers)} known answers hold"])
+    if held < len(answers):
+        raise typer.Exit(1)
+
+
+@app.command()
+def demo(out: OutPath = Path("out/demo")) -> None:
+    """Run the packaged example rural_day, and say what to open."""
+    _run(_example("rural_day"), "envelopes", out, "helm")
+    _print_result(out, as_json=False)
+    _print([f"open {out / 'report.html'} in a browser"])
+
+
+@app.command()
+def benchmark(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A benchmark, or all.")] = "all",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON there, too.")] = None,
+) -> None:
+    """Measure side by side with what else could be used."""
+    known = _use("NAMES")
+    if name not in (*known, "all"):
+        raise typer.BadParameter(f"unknown benchmark {name!r}; known: {', '.join(known)}, all")
+    figures = {each: _use("benchmark")(each) for each in (known if name == "all" else [name])}
+    content = figures if name == "all" else figures[name]
+    text = _use("json_text")(content)
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8")
+    _print([text.rstrip()] if as_json else _lines(content))
+
+
+def _load(path: Path) -> Any:
+    """The study, its task tables checked; all that is wrong with files and tables in one error."""
+    try:
+        study = _use("load_study")(path)
+    except StudyError as error:
+        raise StudyError([*error.problems, *_use("task_problems")(_use("task_tables")(path))]) from None
+    problems = _use("task_problems")(study.tasks)
+    if problems:
+        raise StudyError(problems)
+    return study
+
+
+def _run(path: Path, task: str, out: Path, power_flow: str) -> None:
+    bars = _use("ProgressBars")()
+    with _use("ParquetTables")(out) as sink:
+        with bars.waiting("reading the study"):
+            study = _load(path)
+        result = _use("run")(study, task, _use("default_engines")(sink, bars, power_flow))
+        sink.finish(result)
+    with bars.waiting("writing the report"):
+        _use("write_report")(out)
+
+
+def _example(name: str) -> Path:
+    """An example study: inside the package once installed, beside it in a source checkout."""
+    package = Path(__file__).parent
+    places = (package / "examples" / name, package.parents[1] / "examples" / name)
+    for place in places:
+        if place.is_dir():
+            return place
+    raise GridcommonsError(f"the example {name} is neither in {places[0]} nor in {places[1]}")
+
+
+def _print_result(out: Path, as_json: bool) -> None:
+    text = (out / "summary.json").read_text(encoding="utf-8").rstrip()
+    if as_json:
+        _print([text])
+    else:
+        _print([*_lines(_parse(text)), f"result: {out}", f"report: {out / 'report.html'}"])

@@ -1,0 +1,199 @@
+"""Envelopes by sequential linear programming on exact load-flow sensitivities.
+
+Class A of the source's classification (optimum by Jacobian and sensitivities) with the exact load
+flow as judge. At every iteration each limit is linearised at its own worst corner of the present
+boxes; the chosen objective shares the room; the new boxes are judged again. In a box the robust
+constraint Σ_c max(a_c Pmin_c, a_c Pmax_c) ≤ b takes the upper end of an asset where a_c > 0 and the
+lower end where a_c < 0, which couples the two sides where a branch's flow can reverse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridcommons.envelopes.boxes import Answers, Boxes, Queries, all_queries, answer, worst_corners
+from gridcommons.envelopes.objectives import LinearRoom, Share
+from gridcommons.envelopes.problem import Window
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+
+MARGIN_PU = 1e-8
+"""How far inside a limit the boxes are aimed; the load flow itself is exact to 1e-9 pu."""
+
+ITERATIONS = 20
+SETTLED_KW = 1e-6
+REACH = 1.5
+"""A limit that 1.5 times the linear reach of the device bounds cannot break is left out until the check."""
+
+
+@dataclass
+class _State:
+    """Boxes on the way, by step."""
+
+    boxes: Boxes
+    active: BoolArray
+    free: BoolArray
+
+
+def allocate(window: Window, start: Boxes, free: BoolArray, share: Share, ignored: BoolArray) -> Boxes:
+    """The boxes grown from ``start`` in the assets that are ``free``, the others held.
+
+    Parameters
+    ----------
+    start : Boxes
+        Where to start: rest, or the boxes of higher classes.
+    free : (steps, 2, assets)
+        Which upper (0) and lower (1) ends may move at each step.
+    share : callable
+        The objective.
+    ignored : (steps, limits)
+        Limits that are broken at rest and reported as unresolved.
+    """
+    state = _State(start, free.any(axis=(1, 2)), free)
+    queries = _start_queries(window, state, ignored)
+    answers = answer(window, state.boxes, queries, at_rest=True)
+    queries, answers = _within_reach(window, state, queries, answers)
+    for _ in range(ITERATIONS):
+        _advance(window, state, share, queries, answers)
+        if not state.active.any():
+            break
+        queries, answers = _look_again(window, state, queries)
+    return _check_left_out(window, state, share, ignored, queries)
+
+
+def _start_queries(window: Window, state: _State, ignored: BoolArray) -> Queries:
+    steps = np.flatnonzero(state.active)
+    queries = all_queries(window.rows, steps, len(window.asset))
+    return queries.take(~ignored[queries.step, queries.limit])
+
+
+def _look_again(window: Window, state: _State, queries: Queries) -> tuple[Queries, Answers]:
+    """Values at the new boxes; corners follow the newest gradients."""
+    return worst_corners(window, state.boxes, queries.take(state.active[queries.step]))
+
+
+def _within_reach(
+    window: Window, state: _State, queries: Queries, answers: Answers
+) -> tuple[Queries, Answers]:
+    up_max, down_max = _bounds(window, state)
+    up, down = np.maximum(answers.slope, 0.0), np.maximum(-answers.slope, 0.0)
+    reach = (up * up_max[queries.step]).sum(axis=1) + (down * down_max[queries.step]).sum(axis=1)
+    near = answers.g + REACH * reach > -MARGIN_PU
+    kept = queries.take(near)
+    return kept.at(answers.slope[near] > 0.0), Answers(answers.g[near], answers.slope[near])
+
+
+def _bounds(window: Window, state: _State) -> tuple[FloatArray, FloatArray]:
+    """Largest distance of the two ends from rest: device bounds where free, the present where held."""
+    boxes = state.boxes
+    up = np.where(state.free[:, 0], window.high_kw - boxes.rest_kw, boxes.up_kw)
+    down = np.where(state.free[:, 1], boxes.rest_kw - window.low_kw, boxes.down_kw)
+    return np.maximum(up, 0.0), np.maximum(down, 0.0)
+
+
+def _advance(window: Window, state: _State, share: Share, queries: Queries, answers: Answers) -> None:
+    """One linear step at every active step; steps that stand still and hold are done."""
+    up_max, down_max = _bounds(window, state)
+    up, down = state.boxes.up_kw.copy(), state.boxes.down_kw.copy()
+    order = np.argsort(queries.step, kind="stable")
+    first = np.searchsorted(queries.step[order], np.arange(window.steps + 1))
+    for step in np.flatnonzero(state.active):
+        mine = order[first[step] : first[step + 1]]
+        worst = answers.g[mine].max(initial=-np.inf)
+        if np.isnan(answers.g[mine]).any():
+            # No operable state at a corner: half the way back to rest, and look again.
+            up[step], down[step] = up[step] / 2.0, down[step] / 2.0
+            continue
+        room = _room(state, window, step, mine, answers, (up_max[step], down_max[step]))
+        ends = share(room)
+        count = len(window.asset)
+        held_up, held_down = ~state.free[step, 0], ~state.free[step, 1]
+        new_up = np.where(held_up, up[step], ends[:count])
+        new_down = np.where(held_down, down[step], ends[count:])
+        change = max(np.abs(new_up - up[step]).max(), np.abs(new_down - down[step]).max())
+        up[step], down[step] = new_up, new_down
+        state.active[step] = change > SETTLED_KW or worst > 0.0
+    state.boxes = Boxes(state.boxes.rest_kw, up, down)
+
+
+def _room(
+    state: _State,
+    window: Window,
+    step: int,
+    mine: IntArray,
+    answers: Answers,
+    most: tuple[FloatArray, FloatArray],
+) -> LinearRoom:
+    """What is free at one step, by the linearisation at the present boxes; held ends are moved to the right."""
+    up_cost = np.maximum(answers.slope[mine], 0.0)
+    down_cost = np.maximum(-answers.slope[mine], 0.0)
+    up_now, down_now = state.boxes.up_kw[step], state.boxes.down_kw[step]
+    free_up, free_down = state.free[step, 0], state.free[step, 1]
+    room = -answers.g[mine] - MARGIN_PU + up_cost[:, free_up] @ up_now[free_up]
+    room = room + down_cost[:, free_down] @ down_now[free_down]
+    return LinearRoom(
+        up_cost * free_up,
+        down_cost * free_down,
+        np.maximum(room, 0.0),
+        np.where(free_up, most[0], 0.0),
+        np.where(free_down, most[1], 0.0),
+        up_now,
+        down_now,
+        window.rank,
+    )
+
+
+def _check_left_out(
+    window: Window, state: _State, share: Share, ignored: BoolArray, known: Queries
+) -> Boxes:
+    """All limits at the final boxes; broken ones that were left out join, then what is left backs off."""
+    state.active[:] = state.free.any(axis=(1, 2))
+    queries, answers = worst_corners(window, state.boxes, _start_queries(window, state, ignored))
+    missed = answers.g > MARGIN_PU
+    if missed.any():
+        steps = np.unique(queries.step[missed])
+        near = np.isin(queries.step, steps) & (answers.g > -0.05)
+        joined = queries.take(near)
+        state.active[:] = False
+        state.active[steps] = True
+        found = Answers(answers.g[near], answers.slope[near])
+        for _ in range(ITERATIONS):
+            _advance(window, state, share, joined, found)
+            if not state.active.any():
+                break
+            joined, found = _look_again(window, state, joined)
+        state.active[steps] = True
+        queries, answers = worst_corners(window, state.boxes, _start_queries(window, state, ignored))
+    return back_off(window, state.boxes, queries, answers, state.free)
+
+
+def back_off(
+    window: Window, boxes: Boxes, queries: Queries, answers: Answers, free: BoolArray
+) -> Boxes:
+    """The boxes shrunk towards where they started, as little as the exact load flow asks for."""
+    held = Boxes(boxes.rest_kw, np.where(free[:, 0], 0.0, boxes.up_kw), np.where(free[:, 1], 0.0, boxes.down_kw))
+    base = answer(window, held, queries).g
+    share = np.ones(window.steps)
+    now = boxes
+    for _ in range(30):
+        broken = ~(answers.g <= 0.0)
+        if not broken.any():
+            break
+        g, g_rest = answers.g[broken], np.minimum(base[broken], 0.0)
+        # Secant to a hair inside; half where the corner has no solution at all.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            part = np.where(np.isnan(g), 0.5, g_rest / (g_rest - g) - 1e-9)
+        part = np.nan_to_num(part, nan=0.0)
+        factor = np.ones(window.steps)
+        np.minimum.at(factor, queries.step[broken], np.maximum(part, 0.0))
+        share *= factor
+        now = Boxes(
+            boxes.rest_kw,
+            held.up_kw + (boxes.up_kw - held.up_kw) * share[:, None],
+            held.down_kw + (boxes.down_kw - held.down_kw) * share[:, None],
+        )
+        again = queries.take(factor[queries.step] < 1.0)
+        base = base[factor[queries.step] < 1.0]
+        queries, answers = again, answer(window, now, again)
+    return now

@@ -1,0 +1,147 @@
+"""Boxes of power, their worst corner for each limit, and the exact load flow there.
+
+The worst corner of a limit puts every asset whose consumption makes it worse at its upper end and
+every other at its lower end. Where all signs agree these are the two corners of the box; at a branch
+whose flow can reverse they are not, so that each branch is looked at twice: with power flowing out
+(start from all up) and with power flowing back (start from all down).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridcommons.envelopes.limit_rows import Kind, LimitRows, limit_directions, limit_values
+from gridcommons.envelopes.problem import Window
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+from gridcommons.powerflow.sensitivities import gradients
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """Ends of the boxes of a window, measured from rest: rest − down ≤ p ≤ rest + up.
+
+    Parameters
+    ----------
+    rest_kw : (steps, assets)
+        Rest, moved where support mends a violation [kW].
+    up_kw, down_kw : (steps, assets)
+        Distance of the two ends from rest, ≥ 0 [kW].
+    """
+
+    rest_kw: FloatArray
+    up_kw: FloatArray
+    down_kw: FloatArray
+
+    def corner(self, step: IntArray, is_up: BoolArray) -> FloatArray:
+        """Power at corners of the boxes of some steps, shape (corners, assets) [kW]."""
+        rest = self.rest_kw[step]
+        return np.where(is_up, rest + self.up_kw[step], rest - self.down_kw[step])
+
+    def scaled(self, share: FloatArray) -> Boxes:
+        """The boxes shrunk towards rest, ``share`` of shape (steps,)."""
+        return Boxes(self.rest_kw, self.up_kw * share[:, None], self.down_kw * share[:, None])
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Limits of steps, each at a corner.
+
+    Parameters
+    ----------
+    step, limit : (queries,)
+        Which limit at which step.
+    outward : (queries,)
+        Whether the query starts from all up (and takes an unknown current as flowing out).
+    is_up : (queries, assets)
+        The corner.
+    """
+
+    step: IntArray
+    limit: IntArray
+    outward: BoolArray
+    is_up: BoolArray
+
+    def __len__(self) -> int:
+        """Number of queries."""
+        return len(self.step)
+
+    def take(self, which: BoolArray | IntArray) -> Queries:
+        """Some of them."""
+        return Queries(self.step[which], self.limit[which], self.outward[which], self.is_up[which])
+
+    def at(self, is_up: BoolArray) -> Queries:
+        """The same limits at other corners."""
+        return Queries(self.step, self.limit, self.outward, is_up)
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Value and gradient of each query: ``g`` (queries,), ``slope`` (queries, assets) [1/kW]."""
+
+    g: FloatArray
+    slope: FloatArray
+
+
+def all_queries(rows: LimitRows, steps: IntArray, assets: int) -> Queries:
+    """Every limit of some steps, branch limits in both directions, at the corner it starts from."""
+    limit = np.arange(len(rows))
+    two_sided = ~np.isin(rows.kind, (Kind.VM_MIN, Kind.VM_MAX))
+    rises = rows.kind == Kind.VM_MIN
+    limits = np.concatenate([limit, limit[two_sided]])
+    outward = np.concatenate([rises | two_sided, np.zeros(int(two_sided.sum()), dtype=bool)])
+    step = np.repeat(steps, len(limits))
+    every_limit, every_way = np.tile(limits, len(steps)), np.tile(outward, len(steps))
+    return Queries(step, every_limit, every_way, np.tile(every_way[:, None], (1, assets)))
+
+
+def answer(window: Window, boxes: Boxes, queries: Queries, *, at_rest: bool = False) -> Answers:
+    """Exact value and gradient of each query at its corner (one load flow for each distinct corner)."""
+    corner = boxes.corner(queries.step, queries.is_up)
+    scenario_step, scenario_p, scenario = _distinct(queries.step, corner)
+    solution = window.flow(scenario_p, scenario_step)
+    where = (scenario, queries.step, queries.limit)
+    g = limit_values(window.rows, solution, where)
+    assumed = np.where(queries.outward, 1.0, -1.0) if at_rest else np.zeros(len(queries))
+    solved = np.flatnonzero(solution.solved[scenario])
+    slope = np.full(corner.shape, np.nan)
+    towards = limit_directions(
+        window.rows,
+        solution.v_nodes()[scenario[solved]],
+        (queries.step[solved], queries.limit[solved]),
+        assumed[solved],
+    )
+    by_p, by_q = gradients(solution, scenario[solved], towards)
+    node = window.rows.network.node_of(window.bus)
+    at_source = node >= window.rows.network.pq_count
+    node = np.where(at_source, 0, node)
+    slope[solved] = np.where(at_source, 0.0, by_p[:, node] + window.tan_phi * by_q[:, node])
+    return Answers(g, slope)
+
+
+def _distinct(step: IntArray, corner: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:
+    """Distinct (step, corner) pairs and where each query's is."""
+    key = np.concatenate([step[:, None].astype(np.float64), corner + 0.0], axis=1)
+    packed = np.ascontiguousarray(key).view(np.dtype((np.void, key.dtype.itemsize * key.shape[1])))
+    _, first, scenario = np.unique(packed.ravel(), return_index=True, return_inverse=True)
+    return step[first], corner[first], scenario.ravel()
+
+
+def worst_corners(window: Window, boxes: Boxes, queries: Queries, rounds: int = 3) -> tuple[Queries, Answers]:
+    """Each query moved to the corner that its own gradient points to, until the corners stand still."""
+    answers = answer(window, boxes, queries)
+    for _ in range(rounds):
+        is_up = np.where(np.isnan(answers.slope), queries.is_up, answers.slope > 0.0)
+        moved = (is_up != queries.is_up).any(axis=1)
+        if not moved.any():
+            break
+        trial = queries.take(moved).at(is_up[moved])
+        found = answer(window, boxes, trial)
+        better = np.flatnonzero(moved)[found.g > answers.g[moved]]
+        if not len(better):
+            break
+        keep = found.g > answers.g[moved]
+        queries.is_up[better] = trial.is_up[keep]
+        answers.g[better], answers.slope[better] = found.g[keep], found.slope[keep]
+    return queries, answers

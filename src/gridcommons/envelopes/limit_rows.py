@@ -1,0 +1,293 @@
+"""The limits of a grid as quantities that a load flow gives and a gradient can be taken of.
+
+Each limit reads g ≤ 0. Voltages: band (source 1, eq. 5) [pu]. Branches: current against rating, in
+both directions (eq. 8, by current) [share]. Angles and angle differences (eqs. 6 and 9) [rad].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+import numpy as np
+
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+from gridcommons.model.limits import Limits
+from gridcommons.powerflow.admittance import ComplexArray, Network
+from gridcommons.powerflow.solution import FlowSolution, rated_currents_pu
+
+
+class Kind(IntEnum):
+    """What a limit bounds."""
+
+    VM_MIN = 0
+    VM_MAX = 1
+    LOADING = 2
+    VA_MIN = 3
+    VA_MAX = 4
+    VA_DIFF_MIN = 5
+    VA_DIFF_MAX = 6
+
+
+LIMIT_OF_KIND = {
+    Kind.VM_MIN: "vm_min_pu",
+    Kind.VM_MAX: "vm_max_pu",
+    Kind.LOADING: "loading_max_percent",
+    Kind.VA_MIN: "va_min_degree",
+    Kind.VA_MAX: "va_max_degree",
+    Kind.VA_DIFF_MIN: "va_diff_min_degree",
+    Kind.VA_DIFF_MAX: "va_diff_max_degree",
+}
+BUS_KINDS = (Kind.VM_MIN, Kind.VM_MAX, Kind.VA_MIN, Kind.VA_MAX)
+
+
+@dataclass(frozen=True, eq=False)
+class BranchEnds:
+    """Two-ports of the supplied branches: nodes and admittances, shape (branches,) each [pu]."""
+
+    f: IntArray
+    t: IntArray
+    ff: ComplexArray
+    ft: ComplexArray
+    tf: ComplexArray
+    tt: ComplexArray
+    outward: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class LimitRows:
+    """All limits of a window of steps.
+
+    Parameters
+    ----------
+    network : Network
+        The grid.
+    kind, element : (limits,)
+        ``Kind`` codes; bus index or branch index.
+    node : (limits,)
+        Node of a bus limit; 0 for a branch.
+    bound : (steps, limits)
+        Right-hand side: pu, share of the rating, rad; infinite where a step has none.
+    """
+
+    network: Network
+    kind: IntArray
+    element: IntArray
+    node: IntArray
+    bound: FloatArray
+
+    def __len__(self) -> int:
+        """Number of limits."""
+        return len(self.kind)
+
+    def name(self, limit: int) -> tuple[str, str]:
+        """Element and kind of a limit in the words of ``limits.csv``."""
+        grid, kind = self.network.grid, Kind(self.kind[limit])
+        names = grid.buses.name if kind in BUS_KINDS else grid.branches.name
+        return names[self.element[limit]], LIMIT_OF_KIND[kind]
+
+    def in_own_unit(self, limit: int, step: int, excess: float) -> tuple[float, float, float]:
+        """Value, limit and excess in the unit of ``limits.csv`` for g = ``excess``."""
+        kind, bound = Kind(self.kind[limit]), float(self.bound[step, limit])
+        if kind == Kind.LOADING:
+            return 100.0 * bound * (1.0 + excess), 100.0 * bound, 100.0 * bound * excess
+        scale = 1.0 if kind in (Kind.VM_MIN, Kind.VM_MAX) else float(np.rad2deg(1.0))
+        low = kind in (Kind.VM_MIN, Kind.VA_MIN, Kind.VA_DIFF_MIN)
+        return scale * (bound - excess if low else bound + excess), scale * bound, scale * excess
+
+    @cached_property
+    def ends(self) -> BranchEnds:
+        """Two-ports of all branches; ``outward`` is +1 where ``from`` is nearer to the source."""
+        network = self.network
+        branches = network.grid.branches
+        f = np.maximum(network.node_of_bus[branches.from_bus], 0)
+        t = np.maximum(network.node_of_bus[branches.to_bus], 0)
+        every = np.arange(len(branches))
+        pick = (network.y_from[every, f], network.y_from[every, t], network.y_to[every, f], network.y_to[every, t])
+        ff, ft, tf, tt = (np.asarray(part).ravel() for part in pick)
+        return BranchEnds(f, t, ff, ft, tf, tt, _outward(network, f, t))
+
+    @cached_property
+    def rated(self) -> tuple[FloatArray, FloatArray]:
+        """Rated current at both ends of each branch [pu]."""
+        return rated_currents_pu(self.network)
+
+
+def _outward(network: Network, f: IntArray, t: IntArray) -> FloatArray:
+    """+1 where a branch leads away from the source, by the voltage that a uniform load would leave."""
+    level = np.zeros(network.y.shape[0])
+    uniform = np.ones(network.pq_count, dtype=np.complex128)
+    level[: network.pq_count] = np.abs(network.solve_pq(uniform))
+    return np.where(level[t] >= level[f], 1.0, -1.0)
+
+
+def make_limit_rows(network: Network, limits: Limits) -> LimitRows:
+    """The limits of a window (``Limits.window``) that bound anything, on PQ nodes and rated branches."""
+    parts = [*_bus_limits(network, limits), *_branch_limits(network, limits)]
+    kind = np.concatenate([np.full(len(element), code) for code, element, _, _ in parts])
+    return LimitRows(
+        network,
+        kind.astype(np.int64),
+        np.concatenate([element for _, element, _, _ in parts]),
+        np.concatenate([node for _, _, node, _ in parts]),
+        np.concatenate([bound for _, _, _, bound in parts], axis=1),
+    )
+
+
+def _bus_limits(network: Network, limits: Limits) -> list[tuple[Kind, IntArray, IntArray, FloatArray]]:
+    """One limit a node and kind: buses that share a node share the tightest."""
+    parts = []
+    node = network.node_of_bus
+    inside = (node >= 0) & (node < network.pq_count)
+    for kind in BUS_KINDS:
+        values: FloatArray = getattr(limits, LIMIT_OF_KIND[kind])
+        is_angle = kind in (Kind.VA_MIN, Kind.VA_MAX)
+        # Node angles have the transformers' shifts stripped, so the limit is stripped likewise.
+        own = values - network.shift_degree[np.maximum(node, 0)] if is_angle else values
+        own = np.deg2rad(own) if is_angle else own
+        lower = kind in (Kind.VM_MIN, Kind.VA_MIN)
+        bus = np.flatnonzero(inside & np.isfinite(values).any(axis=0))
+        bus = bus[np.argsort(node[bus], kind="stable")]
+        at_node, first = np.unique(node[bus], return_index=True)
+        tightest = np.maximum if lower else np.minimum
+        if len(first):
+            bound = tightest.reduceat(own[:, bus], first, axis=1)
+            parts.append((kind, bus[first], at_node, bound))
+    return parts
+
+
+def _branch_limits(network: Network, limits: Limits) -> list[tuple[Kind, IntArray, IntArray, FloatArray]]:
+    branches = network.grid.branches
+    supplied = network.node_of_bus[branches.from_bus] >= 0
+    supplied &= network.node_of_bus[branches.to_bus] >= 0
+    charged = branches.from_closed | branches.to_closed
+    rated = np.isfinite(np.minimum(branches.i_max_from_ka, branches.i_max_to_ka))
+    loading = limits.loading_max_percent
+    bounded = np.isfinite(loading).any(axis=0) & supplied & charged & rated
+    branch = np.flatnonzero(bounded)
+    parts = [(Kind.LOADING, branch, np.zeros_like(branch), loading[:, branch] / 100.0)]
+    for kind in (Kind.VA_DIFF_MIN, Kind.VA_DIFF_MAX):
+        values: FloatArray = getattr(limits, LIMIT_OF_KIND[kind])
+        shift = branches.shift_degree
+        branch = np.flatnonzero(np.isfinite(values).any(axis=0) & supplied & branches.in_service)
+        bound = np.deg2rad(values[:, branch] - shift[branch])
+        parts.append((kind, branch, np.zeros_like(branch), bound))
+    return parts
+
+
+def limit_values(
+    rows: LimitRows, solution: FlowSolution, at: tuple[IntArray, IntArray, IntArray]
+) -> FloatArray:
+    """g of each query, positive where the limit is violated, NaN where the flow has no solution.
+
+    ``at`` is (scenario, step, limit) of each query, shape (queries,) each.
+    """
+    scenario, step, limit = at
+    v = solution.v_nodes()
+    kind, bound = rows.kind[limit], rows.bound[step, limit]
+    value = np.full(len(limit), np.nan)
+    for code in np.unique(kind):
+        mine = kind == code
+        value[mine] = _VALUES[Kind(code)](rows, v[scenario[mine]], limit[mine], bound[mine])
+    return value
+
+
+def _loading_ends(rows: LimitRows, v: ComplexArray, limit: IntArray) -> tuple[ComplexArray, FloatArray, BoolArray]:
+    """Current against rating at the more loaded end: phasor, magnitude, and whether it is ``from``."""
+    ends, branch = rows.ends, rows.element[limit]
+    every = np.arange(len(branch))
+    v_f, v_t = v[every, ends.f[branch]], v[every, ends.t[branch]]
+    i_f = (ends.ff[branch] * v_f + ends.ft[branch] * v_t) / rows.rated[0][branch]
+    i_t = (ends.tf[branch] * v_f + ends.tt[branch] * v_t) / rows.rated[1][branch]
+    at_from = np.abs(i_f) >= np.abs(i_t)
+    phasor = np.where(at_from, i_f, i_t)
+    return phasor, np.abs(phasor), at_from
+
+
+def _loading(rows: LimitRows, v: ComplexArray, limit: IntArray, bound: FloatArray) -> FloatArray:
+    return _loading_ends(rows, v, limit)[1] / bound - 1.0
+
+
+def _vm(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
+    return np.abs(v[np.arange(len(limit)), rows.node[limit]])
+
+
+def _va(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
+    return np.angle(v[np.arange(len(limit)), rows.node[limit]])
+
+
+def _va_diff(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
+    every, branch = np.arange(len(limit)), rows.element[limit]
+    ratio = v[every, rows.ends.f[branch]] * np.conj(v[every, rows.ends.t[branch]])
+    return np.angle(ratio)
+
+
+_VALUES = {
+    Kind.VM_MIN: lambda rows, v, limit, bound: bound - _vm(rows, v, limit),
+    Kind.VM_MAX: lambda rows, v, limit, bound: _vm(rows, v, limit) - bound,
+    Kind.LOADING: _loading,
+    Kind.VA_MIN: lambda rows, v, limit, bound: bound - _va(rows, v, limit),
+    Kind.VA_MAX: lambda rows, v, limit, bound: _va(rows, v, limit) - bound,
+    Kind.VA_DIFF_MIN: lambda rows, v, limit, bound: bound - _va_diff(rows, v, limit),
+    Kind.VA_DIFF_MAX: lambda rows, v, limit, bound: _va_diff(rows, v, limit) - bound,
+}
+
+
+def limit_directions(
+    rows: LimitRows, v: ComplexArray, at: tuple[IntArray, IntArray], assumed: FloatArray
+) -> ComplexArray:
+    """h of dg = Re(Σ h_i dV_i) for each query, shape (queries, pq nodes).
+
+    Parameters
+    ----------
+    v : (queries, nodes)
+        Voltages at which it is taken.
+    at : (step, limit)
+        Of each query.
+    assumed : (queries,)
+        0: take a branch's current as it flows. ±1: take it as active power flowing away from (+)
+        or towards (−) the source; at rest it is too small to know which way it will grow.
+    """
+    step, limit = at
+    towards = np.zeros((len(limit), rows.network.y.shape[0]), dtype=np.complex128)
+    every = np.arange(len(limit))
+    kind = rows.kind[limit]
+    sign = np.where(np.isin(kind, (Kind.VM_MIN, Kind.VA_MIN, Kind.VA_DIFF_MIN)), -1.0, 1.0)
+    at_bus = np.isin(kind, BUS_KINDS)
+    node = rows.node[limit]
+    here = v[every, node]
+    is_vm = (kind == Kind.VM_MIN) | (kind == Kind.VM_MAX)
+    by_bus = np.where(is_vm, np.conj(here) / np.abs(here), -1j / here)
+    towards[every[at_bus], node[at_bus]] = (sign * by_bus)[at_bus]
+    _add_branch_directions(rows, v, (step, limit), assumed, towards)
+    difference = np.flatnonzero((kind == Kind.VA_DIFF_MIN) | (kind == Kind.VA_DIFF_MAX))
+    f, t = rows.ends.f[rows.element[limit[difference]]], rows.ends.t[rows.element[limit[difference]]]
+    towards[difference, f] += sign[difference] * -1j / v[difference, f]
+    towards[difference, t] += sign[difference] * 1j / v[difference, t]
+    return towards[:, : rows.network.pq_count]
+
+
+def _add_branch_directions(
+    rows: LimitRows,
+    v: ComplexArray,
+    at: tuple[IntArray, IntArray],
+    assumed: FloatArray,
+    towards: ComplexArray,
+) -> None:
+    step, limit = at
+    mine = np.flatnonzero(rows.kind[limit] == Kind.LOADING)
+    if not len(mine):
+        return
+    ends, branch = rows.ends, rows.element[limit[mine]]
+    phasor, magnitude, at_from = _loading_ends(rows, v[mine], limit[mine])
+    f, t = ends.f[branch], ends.t[branch]
+    v_f = v[mine, f]
+    # Current into the far end runs against the current into the near one.
+    along = assumed[mine] * ends.outward[branch] * np.where(at_from, 1.0, -1.0) * v_f / np.abs(v_f)
+    flowing = phasor / np.where(magnitude > 0.0, magnitude, 1.0)
+    unit = np.conj(np.where(assumed[mine] == 0.0, flowing, along))
+    rated = np.where(at_from, rows.rated[0][branch], rows.rated[1][branch])
+    unit = unit / (rated * rows.bound[step[mine], limit[mine]])
+    np.add.at(towards, (mine, f), unit * np.where(at_from, ends.ff[branch], ends.tf[branch]))
+    np.add.at(towards, (mine, t), unit * np.where(at_from, ends.ft[branch], ends.tt[branch]))

@@ -1,0 +1,52 @@
+"""A study: one grid, its community, and what is asked of them, frozen and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gridcommons.model.grid import Grid
+from gridcommons.model.limits import Limits
+from gridcommons.model.members import Community
+from gridcommons.model.profiles import Profiles
+from gridcommons.model.tariffs import Prices
+from gridcommons.model.time import TimeAxis
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Everything that a task reads.
+
+    Parameters
+    ----------
+    name, currency : str
+        Title and currency, for display and for money.
+    seed : int
+        Seed of every random draw.
+    grid, community, profiles, limits, prices
+        See their classes; ``prices`` is None where the study has none.
+    tasks : mapping of str to mapping
+        The ``[tasks.NAME]`` tables as written; each task validates its own.
+    notes : tuple of str
+        What the check had to say: averaged profiles, fixed loads of the grid file, overrides.
+    inputs_sha256 : str
+        Hash of the input files.
+    """
+
+    name: str
+    currency: str
+    seed: int
+    grid: Grid
+    community: Community
+    profiles: Profiles
+    limits: Limits
+    prices: Prices | None = None
+    tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    inputs_sha256: str = ""
+
+    @property
+    def time(self) -> TimeAxis:
+        """The time axis."""
+        return self.profiles.time

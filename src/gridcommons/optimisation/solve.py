@@ -1,0 +1,113 @@
+"""The one place where an optimisation model meets a solver; only an optimal answer comes back.
+
+Dual signs are normalised here and nowhere else: μ ≥ 0 on ≤ rows of a minimisation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gridcommons.model.errors import InfeasibleError, NotConvergedError
+from gridcommons.model.grid import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class LinearProgram:
+    """min cost·x subject to matrix x ≤ row_max, lower ≤ x ≤ upper.
+
+    Parameters
+    ----------
+    cost : (variables,)
+        Cost of each variable.
+    matrix : (rows, variables)
+        Dense rows.
+    row_max : (rows,)
+        Right-hand sides.
+    lower, upper : (variables,)
+        Bounds.
+    """
+
+    cost: FloatArray
+    matrix: FloatArray
+    row_max: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """An optimal solution: ``x`` (variables,), ``objective``, ``mu`` (rows,) ≥ 0."""
+
+    x: FloatArray
+    objective: float
+    mu: FloatArray
+
+
+def solve(program: LinearProgram) -> Optimum:
+    """The optimum of a linear program, by HiGHS on one thread (so that a rerun gives the same bytes).
+
+    Raises
+    ------
+    InfeasibleError
+        No point satisfies the rows and bounds.
+    NotConvergedError
+        HiGHS ended with any status but optimal.
+    """
+    from highspy import HighsModelStatus
+
+    highs = _solver()
+    highs.clearModel()
+    highs.passModel(_model(program))
+    highs.run()
+    status = highs.getModelStatus()
+    if status in (HighsModelStatus.kInfeasible, HighsModelStatus.kUnboundedOrInfeasible):
+        raise InfeasibleError(f"linear program of {_size(program)} has no feasible point")
+    if status != HighsModelStatus.kOptimal:
+        raise NotConvergedError(
+            f"linear program of {_size(program)} ended {highs.modelStatusToString(status)}"
+        )
+    solution = highs.getSolution()
+    return Optimum(
+        np.array(solution.col_value),
+        highs.getObjectiveValue(),
+        -np.array(solution.row_dual),
+    )
+
+
+def _size(program: LinearProgram) -> str:
+    return f"{program.matrix.shape[0]} rows and {program.matrix.shape[1]} variables"
+
+
+@cache
+def _solver() -> Any:
+    from highspy import Highs
+
+    highs = Highs()
+    for option, value in (
+        ("output_flag", False),
+        ("threads", 1),
+        ("primal_feasibility_tolerance", 1e-10),
+        ("dual_feasibility_tolerance", 1e-9),
+    ):
+        highs.setOptionValue(option, value)
+    return highs
+
+
+def _model(program: LinearProgram) -> Any:
+    from highspy import HighsLp, MatrixFormat
+
+    rows, columns = program.matrix.shape
+    row, column = np.nonzero(program.matrix)
+    lp = HighsLp()
+    lp.num_row_, lp.num_col_ = rows, columns
+    lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
+    lp.row_lower_, lp.row_upper_ = np.full(rows, -np.inf), program.row_max
+    lp.a_matrix_.format_ = MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
+    lp.a_matrix_.index_ = column.astype(np.int32)
+    lp.a_matrix_.value_ = program.matrix[row, column]
+    return lp

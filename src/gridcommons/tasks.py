@@ -1,0 +1,149 @@
+"""What can be asked of a study, and the one function that runs it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol, cast
+
+from gridcommons.model.errors import Problem, StudyError
+from gridcommons.model.results import Result, TablesInMemory
+from gridcommons.model.settings import FILE, read_settings, settings_problems, suggest
+from gridcommons.model.study import Study
+from gridcommons.ports import Engines, PowerFlow, Progress, TableSink, no_progress
+
+_VERSIONS_OF = ("gridcommons", "highspy", "numba", "numpy", "power-grid-model", "scipy")
+
+
+class CapabilityModule(Protocol):
+    """What the module of a capability has."""
+
+    Settings: type[Any]
+    """A frozen dataclass: what the study may say under ``[tasks.NAME]``."""
+
+    def run(self, study: Study, settings: Any, engines: Engines) -> Result:
+        """Answer the study."""
+
+
+@dataclass(frozen=True)
+class Capability:
+    """A task by the module that answers it, imported when it is first asked for.
+
+    The commands that need no capability (``--help``, ``report``) then start without its packages.
+    """
+
+    module: str
+
+    def load(self) -> CapabilityModule:
+        """The module itself."""
+        return cast(CapabilityModule, importlib.import_module(self.module))
+
+
+CAPABILITIES: dict[str, Capability] = {
+    "envelopes": Capability("gridcommons.envelopes.capability"),
+}
+"""Every task by the name that it has in ``study.toml`` and on the command line."""
+
+
+def default_engines(
+    sink: TableSink | None = None, progress: Progress | None = None, method: PowerFlow = "helm"
+) -> Engines:
+    """The engines of a run: the only place that chooses, for command line and Python alike.
+
+    Parameters
+    ----------
+    sink : TableSink, optional
+        Where the tables go; into memory by default.
+    progress : Progress, optional
+        Who is told how far the run is; nobody by default.
+    method : {"helm", "newton"}
+        The load flow.
+    """
+    return Engines(
+        sink=TablesInMemory() if sink is None else sink,
+        progress=no_progress if progress is None else progress,
+        method=method,
+    )
+
+
+def run(study: Study, task: str, engines: Engines | None = None) -> Result:
+    """The answer to one task.
+
+    Parameters
+    ----------
+    study : Study
+        From ``load_study``, or made in Python.
+    task : str
+        A name in ``CAPABILITIES``; the study's table ``[tasks.NAME]`` holds its settings, and a
+        study without that table runs it with the settings that its documentation states.
+    engines : Engines, optional
+        From ``default_engines``.
+
+    Raises
+    ------
+    StudyError
+        If the task is unknown, or with everything that is wrong with its table.
+
+    Examples
+    --------
+    >>> import gridcommons as gc
+    >>> result = gc.run(gc.load_study("examples/chain"), task="envelopes")
+    >>> result.tables["envelopes"].columns.tolist()
+    ['time', 'asset', 'p_min_kw', 'p_max_kw', 'resolved']
+    """
+    engines = default_engines() if engines is None else engines
+    if task not in CAPABILITIES:
+        raise StudyError([_unknown_task(task)])
+    capability = CAPABILITIES[task].load()
+    settings = read_settings(capability.Settings, study.tasks.get(task, {}), task)
+    result = capability.run(study, settings, engines)
+    return replace(result, provenance={**_provenance(study, task, settings, engines), **result.provenance})
+
+
+def task_problems(tables: Mapping[str, Mapping[str, Any]]) -> list[Problem]:
+    """Everything that is wrong with the ``[tasks.NAME]`` tables of a study."""
+    problems: list[Problem] = []
+    for name, table in tables.items():
+        if name in CAPABILITIES:
+            problems += settings_problems(CAPABILITIES[name].load().Settings, table, name)
+        else:
+            problems.append(_unknown_task(name))
+    return problems
+
+
+def _unknown_task(name: str) -> Problem:
+    return Problem(
+        file=FILE,
+        table=f"tasks.{name}",
+        found=f"the unknown task {name!r}",
+        expected="a known task",
+        suggestion=suggest(name, CAPABILITIES),
+    )
+
+
+def _provenance(study: Study, task: str, settings: Any, engines: Engines) -> dict[str, Any]:
+    """What a reader needs to run the same again; without clock or place, so that reruns agree."""
+    return {
+        "task": task,
+        "study": study.name,
+        "inputs_sha256": study.inputs_sha256,
+        "seed": study.seed,
+        "settings": asdict(settings),
+        "power_flow": engines.method,
+        "notes": list(study.notes),
+        "versions": {"python": platform.python_version(), **_versions()},
+    }
+
+
+def _versions() -> dict[str, str]:
+    return {package: _version(package) for package in _VERSIONS_OF}
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
