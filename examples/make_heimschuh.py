@@ -194,7 +194,12 @@ def household_kw(rng: np.random.Generator, size: float) -> FloatArray:
 def inn_kw(rng: np.random.Generator) -> FloatArray:
     """An inn with a big kitchen: a lunch, and a wedding dinner that the feeder was not made for."""
     kw = 2.2 + 0.8 * np.sin((MINUTE - 500) / STEPS * 2 * np.pi) + rng.normal(0, 0.08, STEPS)
-    for start, stop, power_kw in ((640, 800, 12.0), (1020, 1095, 17.0), (1095, 1185, 35.0), (1185, 1275, 19.0)):
+    for start, stop, power_kw in (
+        (640, 800, 12.0),
+        (1020, 1095, 17.0),
+        (1095, 1185, 35.0),
+        (1185, 1275, 19.0),
+    ):
         rise = np.clip((MINUTE - start) / 12, 0, 1) * np.clip((stop - MINUTE) / 12, 0, 1)
         kw += power_kw * rise
     for _ in range(60):
@@ -223,7 +228,11 @@ def sun_share(rng: np.random.Generator) -> FloatArray:
 def chp_kw() -> FloatArray:
     """A micro-CHP that follows the hot water: a long run in the morning and one in the evening."""
     kw = np.zeros(STEPS)
-    for start, stop in ((5 * 60 + 40, 8 * 60 + 25), (17 * 60 + 30, 18 * 60 + 20), (20 * 60 + 50, 22 * 60 + 10)):
+    for start, stop in (
+        (5 * 60 + 40, 8 * 60 + 25),
+        (17 * 60 + 30, 18 * 60 + 20),
+        (20 * 60 + 50, 22 * 60 + 10),
+    ):
         kw += CHP_KW * np.clip((MINUTE - start) / 4, 0, 1) * (MINUTE < stop)
     return kw
 

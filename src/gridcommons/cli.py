@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -39,6 +40,7 @@ _TERMINATED = 128 + signal.SIGTERM
 _HOMES = {
     "NAMES": "gridcommons.benchmarks",
     "ParquetTables": "gridcommons.adapters.parquet_results",
+    "ProblemList": "gridcommons.adapters.study_problems",
     "ProgressBars": "gridcommons.adapters.progress_bars",
     "benchmark": "gridcommons.benchmarks:run",
     "check_all": "gridcommons.known_answers",
@@ -49,7 +51,7 @@ _HOMES = {
     "new_study": "gridcommons.adapters.study_writer",
     "run": "gridcommons.tasks",
     "task_problems": "gridcommons.tasks",
-    "task_tables": "gridcommons.adapters.study_toml",
+    "read_tables": "gridcommons.adapters.study_toml:read_study_toml",
     "write_report": "gridcommons.adapters.reports",
 }
 
@@ -224,11 +226,16 @@ def _load(path: Path) -> Any:
     try:
         study = _use("load_study")(path)
     except StudyError as error:
-        raise StudyError([*error.problems, *_use("task_problems")(_use("task_tables")(path))]) from None
+        tables = _use("read_tables")(_study_file(path), _use("ProblemList")()).tasks
+        raise StudyError([*error.problems, *_use("task_problems")(tables)]) from None
     problems = _use("task_problems")(study.tasks)
     if problems:
         raise StudyError(problems)
     return study
+
+
+def _study_file(path: Path) -> Path:
+    return path if path.name == "study.toml" else path / "study.toml"
 
 
 def _run(path: Path, task: str, out: Path, power_flow: str) -> None:
@@ -257,4 +264,32 @@ def _print_result(out: Path, as_json: bool) -> None:
     if as_json:
         _print([text])
     else:
-        _print([*_lines(_parse(text)), f"result: {out}", f"report: {out / 'report.html'}"])
+        _print([*_lines(json.loads(text)), f"result: {out}", f"report: {out / 'report.html'}"])
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        typer.echo(line)
+
+
+def _lines(content: Any, indent: str = "") -> Iterator[str]:
+    """A tree of figures as indented lines; a row of a list on one line."""
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield f"{indent}{key}:"
+            yield from _lines(value, indent + "  ")
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            yield f"{indent}{key}:"
+            yield from (indent + "  " + _row(row) for row in value)
+        else:
+            yield f"{indent}{key}: {_word(value)}"
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_word(value)}" for key, value in row.items())
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_word(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -23,7 +23,8 @@ from gridcommons.adapters.grid_reading import (
     join_branches,
     with_source_voltage,
 )
-from gridcommons.adapters.matpower_code import BRANCH_COLUMNS, BUS_COLUMNS, GEN_COLUMNS, read_code
+from gridcommons.adapters.matpower_code import read_code
+from gridcommons.adapters.matpower_expressions import BRANCH_COLUMNS, BUS_COLUMNS, GEN_COLUMNS
 from gridcommons.adapters.study_problems import Place, ProblemList, listed
 from gridcommons.model.grid import S_BASE_KVA, BoolArray, Buses, FloatArray, Grid, IntArray, Sources
 
@@ -192,7 +193,7 @@ def _placed(
         problems.add(Place(file, "mpc.bus", column="bus_i"), f"{listed(twice)} twice", "each number once")
     kept = bus["BUS_TYPE"] != ISOLATED
     names = _bus_names(fields.get("bus_name"), numbers)
-    position = {value: -1 for value in bus["BUS_I"].tolist()}
+    position = dict.fromkeys(bus["BUS_I"].tolist(), -1)
     position.update({value: at for at, value in enumerate(bus["BUS_I"][kept].tolist())})
     gen_bus = _positions(file, "gen", gen["GEN_BUS"], position, problems)
     from_bus = _positions(file, "branch", branch["F_BUS"], position, problems)
@@ -288,7 +289,9 @@ def _check_generators(case: MatpowerCase, problems: ProblemList) -> None:
     for at in np.flatnonzero(kind == REFERENCE):
         if at not in held:
             place = Place(case.file, "mpc.bus", case.bus_names[at])
-            problems.add(place, "a reference bus without a generator in service", "one that holds its voltage")
+            problems.add(
+                place, "a reference bus without a generator in service", "one that holds its voltage"
+            )
     if not (kind == REFERENCE).any():
         problems.add(Place(case.file, "mpc.bus"), "no reference bus", "at least one of type 3")
 

@@ -38,7 +38,10 @@ class OpenEnds:
         """Whether the end in ``column`` of each row is connected, shape (rows,)."""
         buses = rows.frame[column].tolist()
         return np.array(
-            [(rows.table, index, int(bus)) not in self.cut for index, bus in zip(rows.index, buses, strict=True)],
+            [
+                (rows.table, index, int(bus)) not in self.cut
+                for index, bus in zip(rows.index, buses, strict=True)
+            ],
             dtype=np.bool_,
         )
 
@@ -239,7 +242,9 @@ def _line_part(
 
 def _note_two_voltages(rows: Rows, a: IntArray, b: IntArray) -> None:
     vn_kv = rows.tables.vn_kv
-    odd = np.array([vn_kv[i] != vn_kv[j] for i, j in zip(a.tolist(), b.tolist(), strict=True)], dtype=np.bool_)
+    odd = np.array(
+        [vn_kv[i] != vn_kv[j] for i, j in zip(a.tolist(), b.tolist(), strict=True)], dtype=np.bool_
+    )
     for label in rows.where(odd).labels():
         rows.tables.notes.append(
             f"line {label} joins buses of different nominal voltage: taken per unit of its from_bus, "

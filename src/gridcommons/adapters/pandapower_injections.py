@@ -71,9 +71,7 @@ def _motor_power(rows: Rows) -> tuple[FloatArray, FloatArray]:
     return p_kw, np.abs(p_kw) * np.sqrt(1 / cos_phi**2 - 1)
 
 
-def _add_powers(
-    rows: Rows, fixed: FixedRows, power: Callable[[Rows], tuple[FloatArray, FloatArray]]
-) -> None:
+def _add_powers(rows: Rows, fixed: FixedRows, power: Callable[[Rows], tuple[FloatArray, FloatArray]]) -> None:
     if not len(rows):
         return
     p_kw, q_kvar = power(rows)

@@ -168,9 +168,7 @@ def _reactances(rows: Rows, vk: FloatArray, vkr: FloatArray) -> FloatArray:
             int(at), "zero impedance", "vk_percent above zero", "make it a closed switch", column="vk_percent"
         )
     for at in np.flatnonzero(np.isnan(x) & ~np.isnan(vk) & ~np.isnan(vkr)):
-        rows.refuse(
-            int(at), f"{vkr[at]:g} % of {vk[at]:g} %", "at most vk_percent", column="vkr_percent"
-        )
+        rows.refuse(int(at), f"{vkr[at]:g} % of {vk[at]:g} %", "at most vk_percent", column="vkr_percent")
     return x
 
 
@@ -282,7 +280,7 @@ def _star(
     bus = {side: rows.positions(f"{side}_bus").tolist() for side in SIDES}
     closed = {side: open_ends.closed(rows, f"{side}_bus").tolist() for side in SIDES}
     labels, spare = rows.names(), rows.fallbacks("transformer3w")
-    found: dict[str, list[float]] = {name: [] for name in ("from_bus", "to_bus", *_STAR_COLUMNS)}
+    found: list[tuple[float, ...]] = []
     ports, own, fallback = [], [], []
     for at in range(len(rows)):
         if bus["hv"][at] == OUT_OF_SERVICE:
@@ -295,22 +293,27 @@ def _star(
             if end == OUT_OF_SERVICE:
                 tables.notes.append(f"{spare[at]}: its {side} bus is out of service, that side is left out")
                 continue
-            lossy = arms[at][side] if side == loss_side[at] else _without_losses(arms[at][side])
+            arm = arms[at][side] if side == loss_side[at] else _without_losses(arms[at][side])
             lv_bus_kv = hv_bus_kv if side == "hv" else tables.vn_kv[end]
-            ports.append(two_port(lossy, _arm_taps(taps[at], side), hv_bus_kv, lv_bus_kv))
-            rating = rated_current_ka(lossy.sn_mva, lossy.lv_kv)
-            ends = (end, star) if side == "hv" else (star, end)
-            limits = (rating, math.inf) if side == "hv" else (math.inf, rating)
-            shut = (closed[side][at], True) if side == "hv" else (True, closed[side][at])
-            for name, value in zip(found, (*ends, *limits, *shut), strict=True):
-                found[name].append(value)
+            ports.append(two_port(arm, _arm_taps(taps[at], side), hv_bus_kv, lv_bus_kv))
+            found.append(
+                _arm_ends(side, end, star, closed[side][at], rated_current_ka(arm.sn_mva, arm.lv_kv))
+            )
             own.append(f"{labels[at]} {side}" if labels[at] else "")
             fallback.append(f"{spare[at]} {side}")
-    columns = port_columns(ports) | {name: np.array(values) for name, values in found.items()}
+    ends = np.array(found, dtype=float).reshape(-1, len(_END_COLUMNS)).T
+    columns = port_columns(ports) | dict(zip(_END_COLUMNS, ends, strict=True))
     return BranchPart(tuple(own), tuple(fallback), "transformer", columns)
 
 
-_STAR_COLUMNS = ("i_max_from_ka", "i_max_to_ka", "from_closed", "to_closed")
+_END_COLUMNS = ("from_bus", "to_bus", "from_closed", "to_closed", "i_max_from_ka", "i_max_to_ka")
+
+
+def _arm_ends(side: str, bus: int, star: int, closed: bool, rating_ka: float) -> tuple[float, ...]:
+    """Values of ``_END_COLUMNS``: the star point is the low-voltage end of the hv arm only."""
+    if side == "hv":
+        return bus, star, closed, True, rating_ka, math.inf
+    return star, bus, True, closed, math.inf, rating_ka
 
 
 def _without_losses(arm: TwoWinding) -> TwoWinding:

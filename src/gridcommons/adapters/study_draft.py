@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -106,7 +106,8 @@ def local_window(
     zone = ZoneInfo(timezone)
     first = day or start.astimezone(zone).date()
     last = first + timedelta(days=1 if day else days or 1)
-    begin, end = (datetime(d.year, d.month, d.day, tzinfo=zone) for d in (first, last))
+    # In UTC, because Python measures between two times of one zone by their clocks.
+    begin, end = (datetime(d.year, d.month, d.day, tzinfo=zone).astimezone(UTC) for d in (first, last))
     return begin, end
 
 

@@ -33,10 +33,11 @@ NEEDED_TO_DISCHARGE = ("energy_kwh", "soc_min_share", "soc_max_share")
 
 @dataclass
 class MemberTable:
-    """The members, and the row in which each id stands."""
+    """The members, and the row in which each id stands; ``is_read`` is False where the file is no table."""
 
     members: list[Member] = field(default_factory=list)
     rows: dict[str, Row] = field(default_factory=dict)
+    is_read: bool = True
 
 
 @dataclass
@@ -50,7 +51,11 @@ class AssetTable:
 def read_members(folder: Path, problems: ProblemList) -> MemberTable:
     """The members of ``members.csv``; whatever is wrong goes to ``problems``."""
     table = MemberTable()
-    for row in read_table(folder / MEMBERS_FILE, MEMBER_COLUMNS, problems):
+    before = len(problems.found)
+    rows = read_table(folder / MEMBERS_FILE, MEMBER_COLUMNS, problems)
+    # Without a single member, every asset would be told that its member is unknown.
+    table.is_read = bool(rows) or len(problems.found) == before
+    for row in rows:
         name = _new_id(row, "member", table.rows)
         if name:
             table.members.append(_member(row, name))
@@ -65,8 +70,8 @@ def read_assets(folder: Path, members: MemberTable, problems: ProblemList) -> As
     """The assets of ``assets.csv``; whatever is wrong goes to ``problems``."""
     table = AssetTable()
     for row in read_table(folder / ASSETS_FILE, ASSET_COLUMNS, problems):
-        name = _new_id(row, "asset", table.rows)
         before = len(problems.found)
+        name = _new_id(row, "asset", table.rows)
         _check_member(row, members)
         asset = _asset(row, name)
         if name and asset is not None and len(problems.found) == before:
@@ -108,7 +113,7 @@ def _member(row: Row, name: str) -> Member:
 
 def _check_member(row: Row, members: MemberTable) -> None:
     name = row.needed_text("member")
-    if name and name not in members.rows:
+    if name and members.is_read and name not in members.rows:
         meant = did_you_mean(name, members.rows)
         row.add("member", repr(name), f"a member of {MEMBERS_FILE}", meant)
 
@@ -130,7 +135,7 @@ def _asset(row: Row, name: str) -> Asset | None:
     flexible = row.flag("flexible", otherwise=False)
     if flexible and not kind.may_be_flexible:
         row.add("flexible", f"true for a {kind_name}", "false or empty", "use the kind 'demand_response'")
-    _check_store(row, values)
+    _check_store(row, values, kind)
     if len(row.problems.found) > before:
         return None
     values["power_factor"] = 1.0 if math.isnan(power_factor) else power_factor
@@ -159,11 +164,12 @@ def _ratings(row: Row, kind: type[Asset]) -> dict[str, float]:
     return values
 
 
-def _check_store(row: Row, values: dict[str, float]) -> None:
+def _check_store(row: Row, values: dict[str, float], kind: type[Asset]) -> None:
     """The state of charge of whatever can discharge lies in a band that makes sense."""
     if values.get("discharge_max_kw", 0.0) > 0.0:
         for column in NEEDED_TO_DISCHARGE:
-            if column not in values and not row.text(column):
+            is_asked_already = rating_columns(kind)[column]["required"]
+            if not is_asked_already and not row.text(column):
                 row.add(column, "an empty cell", "a value: what discharges needs it")
     low, high = values.get("soc_min_share"), values.get("soc_max_share")
     if low is None or high is None:

@@ -14,18 +14,16 @@ from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet
 
 from gridcommons.adapters.study_problems import Place, ProblemList
 from gridcommons.model.grid import FloatArray, IntArray
 
 TIME = "time"
-_STAMP = pa.timestamp("ms", "UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_BLOCK_BYTES = 1 << 23
+_ARROW_ERRORS = (OSError, ValueError, KeyError, NotImplementedError)
+"""What pyarrow's own errors are made of; pyarrow itself is only imported where a file is read."""
+_BLOCK_BYTES = 1 << 20
+_HEADERS_IN_BLOCK = 16
 _EXPECTED_TIME = "a time with its offset from UTC, such as 2016-07-01T00:00:00Z"
 
 
@@ -69,10 +67,10 @@ class Series:
 class _Part:
     rows: IntArray
     stamps_ms: IntArray
-    columns: dict[str, pa.Array | pa.ChunkedArray]
+    columns: dict[str, Any]
 
 
-class _Unreadable(Exception):
+class _UnreadableError(Exception):
     """The file cannot be read further; the problem has been noted."""
 
 
@@ -81,10 +79,12 @@ def column_names(path: Path, problems: ProblemList) -> list[str]:
     place = Place(path.name)
     try:
         if path.suffix == ".parquet":
+            import pyarrow.parquet
+
             return list(pyarrow.parquet.read_schema(path).names)
         with path.open(encoding="utf-8-sig", newline="") as file:
             names = [name.strip('"') for name in file.readline().rstrip("\r\n").split(",")]
-    except (OSError, pa.ArrowInvalid, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         expected = "a Parquet file" if path.suffix == ".parquet" else "a CSV file in UTF-8"
         problems.add(place, f"a file that cannot be read: {_first_line(error)}", expected)
         return []
@@ -100,9 +100,9 @@ def read_series(path: Path, columns: Sequence[str], window: Window, problems: Pr
     source = reader(path, list(columns), window, problems)
     try:
         parts = list(source.parts())
-    except _Unreadable:
+    except _UnreadableError:
         return None
-    except (OSError, pa.ArrowException) as error:
+    except _ARROW_ERRORS as error:
         problems.add(Place(path.name), f"a file that cannot be read: {_first_line(error)}", "a readable file")
         return None
     return source.series(parts)
@@ -148,7 +148,7 @@ class _Reader:
         cells = part.columns[name]
         try:
             return _as_floats(pc.cast(cells, pa.float64()))
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except (ValueError, NotImplementedError):
             pass
         for row, cell in zip(part.rows, cells.to_pylist(), strict=True):
             if cell is not None and not _is_number(cell):
@@ -157,7 +157,7 @@ class _Reader:
                 return np.zeros(len(part.rows))
         return np.array([np.nan if cell is None else float(cell) for cell in cells.to_pylist()])
 
-    def stamps_ms(self, cells: pa.Array | pa.ChunkedArray, first_row: int) -> IntArray:
+    def stamps_ms(self, cells: Any, first_row: int) -> IntArray:
         """Stamps of a block of the time column, UTC [ms]."""
         if pa.types.is_timestamp(cells.type):
             return self._from_timestamps(cells, first_row)
@@ -165,13 +165,13 @@ class _Reader:
             stamps = pc.cast(cells, _STAMP)
             if stamps.null_count == 0:
                 return _as_int64(stamps)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        except (ValueError, NotImplementedError):
             pass
         return np.array(
             [self._stamp_ms(cell, first_row + i) for i, cell in enumerate(cells.to_pylist())], dtype=np.int64
         )
 
-    def _from_timestamps(self, cells: pa.Array | pa.ChunkedArray, first_row: int) -> IntArray:
+    def _from_timestamps(self, cells: Any, first_row: int) -> IntArray:
         if cells.type.tz is None:
             self._refuse_time(first_row, "times without an offset", "store them with the zone UTC")
         if cells.null_count:
@@ -190,7 +190,7 @@ class _Reader:
 
     def _refuse_time(self, row: int, found: str, suggestion: str = "") -> NoReturn:
         self.problems.add(self.place.at(row=row, column=TIME), found, _EXPECTED_TIME, suggestion)
-        raise _Unreadable
+        raise _UnreadableError
 
 
 class _CsvReader(_Reader):
@@ -207,15 +207,20 @@ class _CsvReader(_Reader):
         try:
             blocks = pyarrow.csv.open_csv(
                 self.path,
-                read_options=pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+                read_options=pyarrow.csv.ReadOptions(block_size=self._block_bytes(), use_threads=False),
                 parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=note),
                 convert_options=pyarrow.csv.ConvertOptions(
                     include_columns=list(text), column_types=text, strings_can_be_null=True, null_values=[""]
                 ),
             )
             yield from self._blocks(blocks, ragged)
-        except pa.ArrowInvalid as error:
+        except ValueError as error:
             self._refuse_form(error)
+
+    def _block_bytes(self) -> int:
+        """Small blocks, since several are read ahead; but no line may be longer than one."""
+        with self.path.open("rb") as file:
+            return max(_BLOCK_BYTES, _HEADERS_IN_BLOCK * len(file.readline()))
 
     def _blocks(self, blocks: Any, ragged: list[Any]) -> Iterator[_Part]:
         row = self.first_row
@@ -240,7 +245,7 @@ class _CsvReader(_Reader):
             line = next((i for i, text in enumerate(file, 1) if text.rstrip("\r\n") == ragged.text), "")
         expected = f"{ragged.expected_columns} cells, as in the header"
         self.problems.add(self.place.at(row=line), f"{ragged.actual_columns} cells", expected)
-        raise _Unreadable
+        raise _UnreadableError
 
     def _refuse_form(self, error: Exception) -> NoReturn:
         with self.path.open("rb") as file:
@@ -250,9 +255,9 @@ class _CsvReader(_Reader):
                 except UnicodeDecodeError:
                     place = self.place.at(row=line)
                     self.problems.add(place, "bytes that are not UTF-8", "text in UTF-8", "save it as UTF-8")
-                    raise _Unreadable from None
+                    raise _UnreadableError from None
         self.problems.add(self.place, f"not CSV: {_first_line(error)}", "cells separated by commas")
-        raise _Unreadable
+        raise _UnreadableError
 
 
 class _ParquetReader(_Reader):
@@ -274,11 +279,11 @@ class _ParquetReader(_Reader):
         return _Part(row + inside, stamps_ms[inside], columns)
 
 
-def _as_floats(cells: pa.Array | pa.ChunkedArray) -> FloatArray:
+def _as_floats(cells: Any) -> FloatArray:
     return np.asarray(pc.fill_null(cells, float("nan")), dtype=np.float64)
 
 
-def _as_int64(stamps: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+def _as_int64(stamps: Any) -> npt.NDArray[np.int64]:
     return np.asarray(pc.cast(stamps, pa.int64()), dtype=np.int64)
 
 

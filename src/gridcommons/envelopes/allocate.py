@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridcommons.envelopes.boxes import Answers, Boxes, Queries, all_queries, answer, worst_corners
+from gridcommons.envelopes.boxes import Answers, Boxes, Queries, all_queries, answer, open_queries, values, worst_corners
 from gridcommons.envelopes.objectives import LinearRoom, Share
 from gridcommons.envelopes.problem import Window
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
@@ -59,7 +59,7 @@ def allocate(window: Window, start: Boxes, free: BoolArray, share: Share, ignore
         if not state.active.any():
             break
         queries, answers = _look_again(window, state, queries)
-    return _check_left_out(window, state, share, ignored, queries)
+    return _check_left_out(window, state, share, ignored)
 
 
 def _start_queries(window: Window, state: _State, ignored: BoolArray) -> Queries:
@@ -145,11 +145,11 @@ def _room(
 
 
 def _check_left_out(
-    window: Window, state: _State, share: Share, ignored: BoolArray, known: Queries
+    window: Window, state: _State, share: Share, ignored: BoolArray
 ) -> Boxes:
     """All limits at the final boxes; broken ones that were left out join, then what is left backs off."""
     state.active[:] = state.free.any(axis=(1, 2))
-    queries, answers = worst_corners(window, state.boxes, _start_queries(window, state, ignored))
+    queries, answers = _worst_of_all(window, state, ignored)
     missed = answers.g > MARGIN_PU
     if missed.any():
         steps = np.unique(queries.step[missed])
@@ -163,9 +163,14 @@ def _check_left_out(
             if not state.active.any():
                 break
             joined, found = _look_again(window, state, joined)
-        state.active[steps] = True
-        queries, answers = worst_corners(window, state.boxes, _start_queries(window, state, ignored))
+        state.active[:] = state.free.any(axis=(1, 2))
+        queries, answers = _worst_of_all(window, state, ignored)
     return back_off(window, state.boxes, queries, answers, state.free)
+
+
+def _worst_of_all(window: Window, state: _State, ignored: BoolArray) -> tuple[Queries, Answers]:
+    steps = np.flatnonzero(state.active)
+    return worst_corners(window, state.boxes, open_queries(window, state.boxes, steps, ignored))
 
 
 def back_off(
@@ -173,27 +178,27 @@ def back_off(
 ) -> Boxes:
     """The boxes shrunk towards where they started, as little as the exact load flow asks for."""
     held = Boxes(boxes.rest_kw, np.where(free[:, 0], 0.0, boxes.up_kw), np.where(free[:, 1], 0.0, boxes.down_kw))
-    base = answer(window, held, queries).g
+    base = values(window, held, queries)
+    g = answers.g
     share = np.ones(window.steps)
     now = boxes
     for _ in range(30):
-        broken = ~(answers.g <= 0.0)
+        broken = ~(g <= 0.0)
         if not broken.any():
             break
-        g, g_rest = answers.g[broken], np.minimum(base[broken], 0.0)
         # Secant to a hair inside; half where the corner has no solution at all.
+        at_rest = np.minimum(base[broken], 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            part = np.where(np.isnan(g), 0.5, g_rest / (g_rest - g) - 1e-9)
-        part = np.nan_to_num(part, nan=0.0)
+            part = np.where(np.isnan(g[broken]), 0.5, at_rest / (at_rest - g[broken]) - 1e-9)
         factor = np.ones(window.steps)
-        np.minimum.at(factor, queries.step[broken], np.maximum(part, 0.0))
+        np.minimum.at(factor, queries.step[broken], np.maximum(np.nan_to_num(part), 0.0))
         share *= factor
         now = Boxes(
             boxes.rest_kw,
             held.up_kw + (boxes.up_kw - held.up_kw) * share[:, None],
             held.down_kw + (boxes.down_kw - held.down_kw) * share[:, None],
         )
-        again = queries.take(factor[queries.step] < 1.0)
-        base = base[factor[queries.step] < 1.0]
-        queries, answers = again, answer(window, now, again)
+        again = factor[queries.step] < 1.0
+        queries, base = queries.take(again), base[again]
+        g = values(window, now, queries)
     return now

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridcommons.envelopes.boxes import Answers, Boxes, Queries, all_queries, answer
+from gridcommons.envelopes.boxes import Answers, Boxes, Queries, all_queries, answer, values
 from gridcommons.envelopes.problem import Window
-from gridcommons.model.grid import BoolArray, FloatArray
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.optimisation.solve import LinearProgram, solve
 
 MEND_ROUNDS = 8
@@ -52,13 +52,16 @@ def settle_at_rest(window: Window, support: BoolArray) -> RestState:
     boxes = Boxes(window.rest_kw, none, none)
     steps = np.arange(window.steps)
     queries = _one_a_limit(all_queries(window.rows, steps, len(window.asset)))
-    answers = answer(window, boxes, queries)
+    g = values(window, boxes, queries)
     for _ in range(MEND_ROUNDS if support.any() else 0):
-        sore = np.unique(queries.step[~(answers.g <= TOLERANCE)])
-        if not len(sore) or not _mend(window, boxes, (queries, answers), sore, support):
+        sore = np.unique(queries.step[~(g <= TOLERANCE)])
+        at_sore = np.isin(queries.step, sore)
+        here = queries.take(at_sore)
+        if not len(sore) or not _mend(window, boxes, (here, answer(window, boxes, here)), sore, support):
             break
-        answers = answer(window, boxes, queries)
-    return _judge(window, boxes, queries, answers)
+        g[at_sore] = values(window, boxes, here)
+    broken = ~(g <= TOLERANCE)
+    return _judge(window, boxes, queries.take(broken), answer(window, boxes, queries.take(broken)))
 
 
 def _one_a_limit(queries: Queries) -> Queries:
@@ -71,7 +74,7 @@ def _mend(
     window: Window,
     boxes: Boxes,
     looked: tuple[Queries, Answers],
-    sore: FloatArray,
+    sore: IntArray,
     support: BoolArray,
 ) -> bool:
     """Move support by one linear step at the sore steps; whether anything moved."""
@@ -103,15 +106,15 @@ def _least_change(g: FloatArray, slope: FloatArray, low: FloatArray, high: Float
 
 
 def _judge(window: Window, boxes: Boxes, queries: Queries, answers: Answers) -> RestState:
+    """The state with these limits broken."""
     shape = (window.steps, len(window.rows))
     broken, excess = np.zeros(shape, dtype=bool), np.zeros(shape)
-    is_broken = ~(answers.g <= TOLERANCE)
-    broken[queries.step[is_broken], queries.limit[is_broken]] = True
-    excess[queries.step[is_broken], queries.limit[is_broken]] = answers.g[is_broken]
+    broken[queries.step, queries.limit] = True
+    excess[queries.step, queries.limit] = answers.g
     resolved = np.ones((2, window.steps), dtype=bool)
     worse_by = np.nansum(answers.slope, axis=1)
     # Where the grid has no state at all, neither direction can be promised.
     lost = np.isnan(answers.g)
-    resolved[0, queries.step[is_broken & (lost | (worse_by > 0.0))]] = False
-    resolved[1, queries.step[is_broken & (lost | (worse_by <= 0.0))]] = False
+    resolved[0, queries.step[lost | (worse_by > 0.0)]] = False
+    resolved[1, queries.step[lost | (worse_by <= 0.0)]] = False
     return RestState(boxes, broken, excess, resolved[0], resolved[1])

@@ -14,8 +14,9 @@ import numpy as np
 
 from gridcommons.envelopes.limit_rows import Kind, LimitRows, limit_directions, limit_values
 from gridcommons.envelopes.problem import Window
-from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+from gridcommons.model.grid import S_BASE_KVA, BoolArray, FloatArray, IntArray
 from gridcommons.powerflow.sensitivities import gradients
+from gridcommons.powerflow.solution import FlowSolution
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +97,52 @@ def all_queries(rows: LimitRows, steps: IntArray, assets: int) -> Queries:
     return Queries(step, every_limit, every_way, np.tile(every_way[:, None], (1, assets)))
 
 
+def open_queries(window: Window, boxes: Boxes, steps: IntArray, ignored: BoolArray) -> Queries:
+    """The limits of some steps that a point of the boxes might break, each where it starts from."""
+    queries = all_queries(window.rows, steps, len(window.asset))
+    settled = ignored | cannot_overload(window, boxes)
+    return queries.take(~settled[queries.step, queries.limit])
+
+
+def cannot_overload(window: Window, boxes: Boxes) -> BoolArray:
+    """Branches that no power in the boxes can overload, whatever its direction, shape (steps, limits).
+
+    Currents are linear in the nodes' currents, so that |I_b| <= |I_b0| + Σ_i |M_bi| max|S_i| / min|V_i|;
+    the least voltages are those of the upper corner, where voltages fall with every load.
+    """
+    rows, network = window.rows, window.rows.network
+    every = np.arange(window.steps)
+    up = window.flow(boxes.corner(every, np.ones((window.steps, len(window.asset)), dtype=bool)), every)
+    end_kw = np.maximum(np.abs(boxes.rest_kw + boxes.up_kw), np.abs(boxes.rest_kw - boxes.down_kw))
+    apparent_pu = end_kw * np.hypot(1.0, window.tan_phi) / S_BASE_KVA
+    node = network.node_of(window.bus)
+    power = np.abs(window.s_pu)
+    np.add.at(power.T, node[node < network.pq_count], apparent_pu[:, node < network.pq_count].T)
+    bound = np.zeros((window.steps, len(network.grid.branches)))
+    v_idle = np.concatenate([network.v_no_load, network.v_source])
+    for y_end, transfer, rated in zip((network.y_from, network.y_to), network.transfer, rows.rated, strict=True):
+        current = np.abs(y_end @ v_idle) + (power / np.abs(up.v_pq)) @ np.abs(transfer).T
+        bound = np.maximum(bound, current / rated)
+    is_loading = rows.kind == Kind.LOADING
+    branch = np.where(is_loading, rows.element, 0)
+    # A corner without solution gives NaN, which is never below the bound.
+    return is_loading & (bound[:, branch] < rows.bound)
+
+
+def values(window: Window, boxes: Boxes, queries: Queries) -> FloatArray:
+    """Exact value of each query at its corner, shape (queries,); NaN where the flow has no solution."""
+    return _solve_corners(window, boxes, queries)[2]
+
+
 def answer(window: Window, boxes: Boxes, queries: Queries, *, at_rest: bool = False) -> Answers:
-    """Exact value and gradient of each query at its corner (one load flow for each distinct corner)."""
-    corner = boxes.corner(queries.step, queries.is_up)
-    scenario_step, scenario_p, scenario = _distinct(queries.step, corner)
-    solution = window.flow(scenario_p, scenario_step)
-    where = (scenario, queries.step, queries.limit)
-    g = limit_values(window.rows, solution, where)
+    """Exact value and gradient of each query at its corner (one load flow for each distinct corner).
+
+    ``at_rest`` takes each branch current along the way that its query assumes (``limit_directions``).
+    """
+    solution, scenario, g = _solve_corners(window, boxes, queries)
     assumed = np.where(queries.outward, 1.0, -1.0) if at_rest else np.zeros(len(queries))
     solved = np.flatnonzero(solution.solved[scenario])
-    slope = np.full(corner.shape, np.nan)
+    slope = np.full(queries.is_up.shape, np.nan)
     towards = limit_directions(
         window.rows,
         solution.v_nodes()[scenario[solved]],
@@ -118,6 +155,16 @@ def answer(window: Window, boxes: Boxes, queries: Queries, *, at_rest: bool = Fa
     node = np.where(at_source, 0, node)
     slope[solved] = np.where(at_source, 0.0, by_p[:, node] + window.tan_phi * by_q[:, node])
     return Answers(g, slope)
+
+
+def _solve_corners(
+    window: Window, boxes: Boxes, queries: Queries
+) -> tuple[FlowSolution, IntArray, FloatArray]:
+    """Load flow of the distinct corners, the scenario of each query, and its value."""
+    corner = boxes.corner(queries.step, queries.is_up)
+    step, p_kw, scenario = _distinct(queries.step, corner)
+    solution = window.flow(p_kw, step)
+    return solution, scenario, limit_values(window.rows, solution, (scenario, queries.step, queries.limit))
 
 
 def _distinct(step: IntArray, corner: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:

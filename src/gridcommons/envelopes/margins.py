@@ -30,7 +30,7 @@ class _Table(NamedTuple):
     f: IntArray
     t: IntArray
     admittance: ComplexArray
-    rated: FloatArray
+    per_rated: FloatArray
     outward: FloatArray
     bound: FloatArray
     ignored: BoolArray
@@ -55,7 +55,7 @@ def worst_margins(
         ends.f[branch],
         ends.t[branch],
         np.ascontiguousarray(np.stack([ends.ff, ends.ft, ends.tf, ends.tt], axis=1)[branch]),
-        np.ascontiguousarray(np.stack(rows.rated, axis=1)[branch]),
+        np.ascontiguousarray(1.0 / np.stack(rows.rated, axis=1)[branch]),
         ends.outward[branch],
         np.ascontiguousarray(rows.bound),
         ignored,
@@ -68,6 +68,12 @@ def worst_margins(
 
 
 @_jit
+def _size(number: complex) -> float:
+    # numba's abs guards against overflow, which per-unit numbers never reach, at four times the time.
+    return np.sqrt(number.real * number.real + number.imag * number.imag)
+
+
+@_jit
 def _voltage(v: ComplexArray, source: ComplexArray, scenario: int, node: int) -> complex:
     return v[scenario, node] if node < v.shape[1] else source[node - v.shape[1]]
 
@@ -76,9 +82,9 @@ def _voltage(v: ComplexArray, source: ComplexArray, scenario: int, node: int) ->
 def _bus_value(table: _Table, k: int, bound: float, v: complex) -> tuple[float, int]:
     kind = table.kind[k]
     if kind == _VM_MIN:
-        return bound - np.abs(v), 0
+        return bound - _size(v), 0
     if kind == _VM_MAX:
-        return np.abs(v) - bound, 1
+        return _size(v) - bound, 1
     angle = np.angle(v)
     if kind == _VA_MIN:
         return bound - angle, 0
@@ -93,8 +99,7 @@ def _branch_value(table: _Table, k: int, bound: float, v_f: complex, v_t: comple
     out = table.outward[k] * ((v_f * np.conj(i_f)).real - (v_t * np.conj(i_t)).real)
     side = 0 if out >= 0.0 else 1
     if table.kind[k] == _LOADING:
-        share = max(np.abs(i_f) / table.rated[k, 0], np.abs(i_t) / table.rated[k, 1])
-        return share / bound - 1.0, side
+        return max(_size(i_f) * table.per_rated[k, 0], _size(i_t) * table.per_rated[k, 1]) / bound - 1.0, side
     difference = np.angle(v_f * np.conj(v_t))
     return (bound - difference if table.kind[k] == _VA_DIFF_MIN else difference - bound), side
 

@@ -12,13 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
-from gridcommons.optimisation.solve import LinearProgram, solve
+from gridcommons.optimisation.solve import LinearProgram, maximise_log_sum, solve
 
 TIE_WEIGHT = 1e-6
 """Preference of the nearest over the farthest asset, as a share of the objective."""
-
-LOG_POINTS = 24
-"""Tangents of the logarithm at the start, spread geometrically over each range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,53 +92,18 @@ def _worst(over: FloatArray, broken: BoolArray, count: int = 12) -> IntArray:
 
 
 def share_proportional_fairness(room: LinearRoom) -> FloatArray:
-    """Largest Σ log(P − rest) of all that may move, by tangents of the logarithm.
+    """Largest Σ log(P − rest) of all that may move.
 
-    Tangents are added at the answer until the LP's own account of the logarithms is within 1e-7.
+    Ends that some limit leaves nothing stand still; the rest is a smooth convex problem.
     """
-    most = room.most
-    movable = np.flatnonzero(most > 1e-9)
-    if not len(movable):
-        return np.zeros_like(most)
-    free = np.array([_alone(room, k) for k in movable])
-    points = free[:, None] * np.geomspace(1e-3, 1.0, LOG_POINTS)[None, :]
-    dead = free <= 1e-9
-    movable, points = movable[~dead], points[~dead]
+    most, rows = room.most, room.cost
+    blocked = (rows[room.room <= 1e-9] > 0.0).any(axis=0)
+    movable = np.flatnonzero((most > 1e-9) & ~blocked)
     x = np.zeros_like(most)
-    for _ in range(12):
-        value, claimed = _log_program(room, movable, points)
-        x[movable] = value
-        if not len(movable) or claimed - np.log(np.maximum(value, 1e-12)).sum() < 1e-7 * len(movable):
-            return x
-        points = np.concatenate([points, np.maximum(value, 1e-9)[:, None]], axis=1)
+    if len(movable):
+        live = (rows[:, movable] @ most[movable] > room.room) & (room.room > 1e-9)
+        x[movable] = maximise_log_sum(rows[live][:, movable], room.room[live], most[movable])
     return x
-
-
-def _alone(room: LinearRoom, k: int) -> float:
-    """How far one end could go if nobody else moved [kW]."""
-    cost = room.cost[:, k]
-    with np.errstate(divide="ignore"):
-        limits = np.where(cost > 0.0, room.room / np.where(cost > 0.0, cost, 1.0), np.inf)
-    return float(max(min(room.most[k], limits.min(initial=np.inf)), 0.0))
-
-
-def _log_program(room: LinearRoom, movable: IntArray, points: FloatArray) -> tuple[FloatArray, float]:
-    """max Σ z, z ≤ tangents of log at ``points``, within the room; gives x and Σ z."""
-    count = len(movable)
-    tangents = np.zeros((count * points.shape[1], 2 * count))
-    each = np.repeat(np.arange(count), points.shape[1])
-    every = np.arange(len(each))
-    tangents[every, each] = -1.0 / points.ravel()
-    tangents[every, count + each] = 1.0
-    limit = np.log(points.ravel()) - 1.0
-    rows = room.cost[:, movable]
-    live = rows @ room.most[movable] > room.room
-    matrix = np.concatenate([tangents, np.pad(rows[live], ((0, 0), (0, count)))])
-    cost = np.concatenate([np.zeros(count), -np.ones(count)])
-    lower = np.concatenate([np.zeros(count), np.full(count, -60.0)])
-    upper = np.concatenate([room.most[movable], np.full(count, 60.0)])
-    answer = solve(LinearProgram(cost, matrix, np.concatenate([limit, room.room[live]]), lower, upper))
-    return np.clip(answer.x[:count], 0.0, room.most[movable]), -answer.objective
 
 
 def share_equal(room: LinearRoom) -> FloatArray:

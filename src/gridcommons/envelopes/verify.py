@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcommons.envelopes.at_rest import RestState
-from gridcommons.envelopes.boxes import Boxes, Queries, all_queries, answer, worst_corners
+from gridcommons.envelopes.boxes import Boxes, Queries, answer, open_queries, worst_corners
 from gridcommons.envelopes.limit_rows import Kind
 from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.problem import Window
-from gridcommons.model.grid import S_BASE_KVA, BoolArray, FloatArray, IntArray
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.model.topology import is_radial
 
 TOLERANCE_PU = 1e-6
@@ -79,9 +79,8 @@ def check_boxes(window: Window, boxes: Boxes, rest: RestState, draws: int, seed:
 
 def adversarial_corners(window: Window, boxes: Boxes, rest: RestState) -> Queries:
     """The worst corner of every limit of every step, by the signs of its own gradient."""
-    queries = all_queries(window.rows, np.arange(window.steps), len(window.asset))
-    queries = queries.take(~rest.broken[queries.step, queries.limit])
-    return worst_corners(window, boxes, queries)[0]
+    every = np.arange(window.steps)
+    return worst_corners(window, boxes, open_queries(window, boxes, every, rest.broken))[0]
 
 
 def _try(window: Window, rest: RestState, p_kw: FloatArray, step: IntArray, checks: Checks) -> None:
@@ -115,8 +114,7 @@ def _certified(window: Window, boxes: Boxes, rest: RestState, checks: Checks) ->
     proven = np.zeros((window.steps, 2), dtype=bool)
     if not is_radial(window.rows.network.grid):
         return proven
-    queries = all_queries(window.rows, np.arange(window.steps), len(window.asset))
-    queries = queries.take(~rest.broken[queries.step, queries.limit])
+    queries = open_queries(window, boxes, np.arange(window.steps), rest.broken)
     at_up = answer(window, boxes, queries.at(np.ones_like(queries.is_up)))
     at_down = answer(window, boxes, queries.at(np.zeros_like(queries.is_up)))
     moves = (boxes.up_kw + boxes.down_kw > 0.0)[queries.step]
@@ -124,40 +122,13 @@ def _certified(window: Window, boxes: Boxes, rest: RestState, checks: Checks) ->
     fine &= ((at_up.slope > 0.0) == (at_down.slope > 0.0)).any(axis=1) | ~moves.any(axis=1)
     kind = window.rows.kind[queries.limit]
     at_bus = _bus(kind)
-    bus_fine = np.ones(window.steps, dtype=bool)
-    bus_fine[queries.step[at_bus & ~fine]] = False
-    far = _far_from_rating(window, boxes) & bus_fine[:, None]
-    fine |= (kind == Kind.LOADING) & far[queries.step, queries.limit]
+    # Branches that cannot be overloaded are left out of the queries, by least voltages that hold only
+    # where voltages themselves are proven: a doubtful voltage takes both sides' proof away.
     held = np.ones((window.steps, 2), dtype=bool)
+    held[queries.step[at_bus & ~fine]] = False
     for side in (0, 1):
         held[queries.step[~fine & _on_side(window, queries, side)], side] = False
     return held & (checks.worst <= TOLERANCE_PU)
-
-
-def _far_from_rating(window: Window, boxes: Boxes) -> BoolArray:
-    """Branches that no power in the box can overload, whatever its direction, shape (steps, limits).
-
-    Currents are linear in the nodes' currents, so that |I_b| <= |I_b0| + Σ_i |M_bi| max|S_i| / min|V_i|;
-    the least voltages are those of the upper corner, where voltages fall with every load.
-    """
-    rows, network = window.rows, window.rows.network
-    every = np.arange(window.steps)
-    up = window.flow(boxes.corner(every, np.ones((window.steps, len(window.asset)), dtype=bool)), every)
-    end_kw = np.maximum(np.abs(boxes.rest_kw + boxes.up_kw), np.abs(boxes.rest_kw - boxes.down_kw))
-    apparent_pu = end_kw * np.hypot(1.0, window.tan_phi) / S_BASE_KVA
-    node = network.node_of(window.bus)
-    power = np.abs(window.s_pu)
-    np.add.at(power.T, node[node < network.pq_count], apparent_pu[:, node < network.pq_count].T)
-    node_current = power / np.abs(up.v_pq)
-    bound = np.zeros((window.steps, len(network.grid.branches)))
-    v_idle = np.concatenate([network.v_no_load, network.v_source])
-    for y_end, rated in ((network.y_from, rows.rated[0]), (network.y_to, rows.rated[1])):
-        transfer = network.solve_pq(y_end[:, : network.pq_count].T.toarray()).T
-        current = np.abs(y_end @ v_idle) + node_current @ np.abs(transfer).T
-        bound = np.maximum(bound, current / rated)
-    is_loading = rows.kind == Kind.LOADING
-    branch = np.where(is_loading, rows.element, 0)
-    return is_loading & (bound[:, branch] < rows.bound)
 
 
 def _one_sign(slope: FloatArray, moves: BoolArray) -> BoolArray:

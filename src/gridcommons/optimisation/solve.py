@@ -111,3 +111,44 @@ def _model(program: LinearProgram) -> Any:
     lp.a_matrix_.index_ = column.astype(np.int32)
     lp.a_matrix_.value_ = program.matrix[row, column]
     return lp
+
+
+def maximise_log_sum(matrix: FloatArray, row_max: FloatArray, upper: FloatArray) -> FloatArray:
+    """max Σ log x subject to matrix x ≤ row_max, 0 < x ≤ upper, by Newton's method on the barrier.
+
+    Parameters
+    ----------
+    matrix : (rows, variables)
+        Rows, none negative, so that a point close to zero is inside.
+    row_max : (rows,)
+        Right-hand sides, all positive.
+    upper : (variables,)
+        Upper bounds, all positive.
+
+    Raises
+    ------
+    NotConvergedError
+        The gap did not close in 1,000 Newton steps.
+
+    Notes
+    -----
+    The logarithms are self-concordant, so that the barrier method needs no tuning: the gap after a
+    centred point is (number of bounds) / t (Boyd, Vandenberghe, Convex Optimization, 2004, §11.3).
+    """
+    scaled = matrix * upper
+    bounds = np.concatenate([scaled / row_max[:, None], np.eye(len(upper))])
+    x = np.full(len(upper), 0.5 / max(float(bounds.sum(axis=1).max()), 1.0))
+    weight = 1.0
+    for _ in range(1000):
+        slack = 1.0 - bounds @ x
+        gradient = -weight / x + bounds.T @ (1.0 / slack)
+        hessian = (bounds.T / slack**2) @ bounds
+        hessian[np.diag_indices_from(hessian)] += weight / x**2
+        step = -np.linalg.solve(hessian, gradient)
+        decrement = float(-gradient @ step)
+        x = x + step / (1.0 + np.sqrt(decrement)) if decrement > 0.25 else x + step
+        if decrement < 1e-2:
+            if len(bounds) / weight < 1e-8 * len(x):
+                return np.asarray(x * upper)
+            weight *= 20.0
+    raise NotConvergedError(f"proportional fairness of {len(x)} ends: the gap stayed above 1e-8 after 1,000 steps")

@@ -108,6 +108,13 @@ class Network:
         return np.asarray(self._direct.solve(current), dtype=np.complex128)
 
     @cached_property
+    def transfer(self) -> tuple[ComplexArray, ComplexArray]:
+        """Current at the ``from`` and ``to`` end of each branch per current into each PQ node (branches, pq nodes)."""
+        parts = (self.y_from[:, : self.pq_count], self.y_to[:, : self.pq_count])
+        from_end, to_end = (self.solve_pq(part.T.toarray()).T for part in parts)
+        return from_end, to_end
+
+    @cached_property
     def rows(self) -> Rows:
         """The PQ rows of Y for residuals."""
         block = csr_array(self.y[: self.pq_count, : self.pq_count])

@@ -63,7 +63,7 @@ def solve_power_flow(
 
 
 def _solve_helm(network: Network, injections: Injections, threads: int) -> FlowSolution:
-    demand = _demand(network, injections)
+    demand = make_demand(network, injections)
     kernel = HelmKernel(network)
     count = len(injections)
     v = np.empty((count, network.pq_count), dtype=np.complex128)
@@ -101,7 +101,8 @@ def _continue(
     return polished, error, Found.NEWTON
 
 
-def _demand(network: Network, injections: Injections) -> Demand:
+def make_demand(network: Network, injections: Injections) -> Demand:
+    """The load as the kernels read it."""
     node = network.node_of(injections.bus)
     under = injections.under(network)
     return Demand(

@@ -24,7 +24,7 @@ LAST_TERM_PU = 1e-9
 SWEEPS = 40
 """Sweeps over a linearised system before it is solved directly."""
 
-SWEEP_TOLERANCE = 1e-10
+SWEEP_TOLERANCE = 1e-9
 """Largest change in the last sweep, against the largest value."""
 
 _jit = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")

@@ -92,8 +92,9 @@ def gradients(
 def _coupling(solution: FlowSolution, scenario: IntArray) -> ComplexArray:
     """D = conj(S)/conj(V)², with S from the solution itself: conj(S)/conj(V) = Y V."""
     network = solution.network
-    v = solution.v_pq[scenario]
+    distinct, which = np.unique(scenario, return_inverse=True)
+    v = solution.v_pq[distinct]
     rows = network.rows
     y = network.y[: network.pq_count, : network.pq_count]
     current = (y @ v.T).T + rows.source_re + 1j * rows.source_im
-    return np.asarray(current / np.conj(v))
+    return np.asarray((current / np.conj(v))[which])

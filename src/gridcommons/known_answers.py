@@ -1,0 +1,222 @@
+"""Known answers: closed forms, published figures and independent methods, each with its tolerance.
+
+``gridcommons verify`` prints them all; the tests hold every one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from gridcommons.adapters.matpower import read_matpower
+from gridcommons.model.assets import EvCharger, Load
+from gridcommons.model.grid import S_BASE_KVA, Branches, Buses, FloatArray, Grid, Sources
+from gridcommons.model.limits import Limits
+from gridcommons.model.members import Community, Member
+from gridcommons.model.profiles import Profiles
+from gridcommons.model.study import Study
+from gridcommons.model.time import TimeAxis
+from gridcommons.powerflow.admittance import Network, build_network
+from gridcommons.powerflow.flow import TOLERANCE_PU, make_demand, solve_power_flow
+from gridcommons.powerflow.helm import HelmKernel, continue_series
+from gridcommons.powerflow.polish import mismatch_pu
+from gridcommons.powerflow.solution import Found, Injections
+from gridcommons.tasks import run
+
+BARAN_WU_FILE = Path(__file__).parent / "reference" / "case33bw.m"
+
+CHAIN_ROWS_KW = {
+    1.0: (22.0, 10.0983, 14.8568),
+    2.0: (22.0, 8.4493, 13.8674),
+    3.0: (22.0, 6.7980, 12.8767),
+    5.0: (22.0, 3.4882, 10.8914),
+    8.0: (19.7703, 0.0, 7.9032),
+    10.0: (14.7880, 0.0, 5.9044),
+}
+"""Chain of four lines: load at both ends -> (CS01, CS02) by ``max_total``, common value by ``equal`` [kW]."""
+
+
+@dataclass(frozen=True)
+class KnownAnswer:
+    """One figure that must come out.
+
+    Parameters
+    ----------
+    name, unit, source : str
+        What it is, its unit, and where the expected value comes from.
+    computed, expected, tolerance : float
+        In that unit.
+    """
+
+    name: str
+    computed: float
+    expected: float
+    tolerance: float
+    unit: str
+    source: str
+
+    @property
+    def error(self) -> float:
+        """How far off it is."""
+        return abs(self.computed - self.expected)
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is within its tolerance (a NaN is not)."""
+        return bool(self.error <= self.tolerance)
+
+
+def check_all() -> list[KnownAnswer]:
+    """All known answers, computed now."""
+    return [*_two_bus(), *_baran_wu(), *_chain(), *_helm_against_newton()]
+
+
+def chain_grid(lines: int = 4) -> Grid:
+    """A chain of 150 m lines of 0.642 + j0.083 Ω/km at 0.4 kV behind a source at 1 pu (source 1's feeder)."""
+    z_base_ohm = 0.4**2 / (S_BASE_KVA / 1e3)
+    nothing, every = np.zeros(lines), np.arange(lines)
+    closed = np.ones(lines, dtype=bool)
+    return Grid(
+        Buses(
+            tuple(f"bus {k}" for k in range(lines + 1)),
+            np.full(lines + 1, 0.4),
+            np.arange(lines + 1) * 150.0,
+            np.zeros(lines + 1),
+        ),
+        Branches(
+            name=tuple(f"line {k + 1}" for k in every),
+            kind=("line",) * lines,
+            from_bus=every,
+            to_bus=every + 1,
+            r_pu=np.full(lines, 0.642 * 0.15 / z_base_ohm),
+            x_pu=np.full(lines, 0.083 * 0.15 / z_base_ohm),
+            g_from_pu=nothing,
+            b_from_pu=nothing,
+            g_to_pu=nothing,
+            b_to_pu=nothing,
+            ratio=np.ones(lines),
+            shift_degree=nothing,
+            i_max_from_ka=np.full(lines, np.inf),
+            i_max_to_ka=np.full(lines, np.inf),
+            length_km=np.full(lines, 0.15),
+            from_closed=closed,
+            to_closed=closed,
+        ),
+        Sources(("source",), np.array([0]), np.array([1.0]), np.array([0.0])),
+    )
+
+
+def chain_study(objective: str) -> Study:
+    """The chain slack–UL01–CS01–CS02–UL02 with one step a row of ``CHAIN_ROWS_KW``."""
+    grid, load_kw = chain_grid(), np.array(list(CHAIN_ROWS_KW))
+    time = TimeAxis(datetime(2024, 1, 1, tzinfo=UTC), 60, len(load_kw))
+    members = tuple(Member(member=f"at bus {k}", bus=f"bus {k}") for k in range(1, 5))
+    assets = (
+        Load(asset="UL01", member="at bus 1"),
+        EvCharger(asset="CS01", member="at bus 2", flexible=True, charge_max_kw=22.0),
+        EvCharger(asset="CS02", member="at bus 3", flexible=True, charge_max_kw=22.0),
+        Load(asset="UL02", member="at bus 4"),
+    )
+    settings = {"objective": objective, "objectives_compared": [], "draws": 100}
+    return Study(
+        name="Chain of five buses",
+        currency="EUR",
+        seed=1,
+        grid=grid,
+        community=Community(members, assets),
+        profiles=Profiles(time, {"UL01": load_kw, "UL02": load_kw}),
+        limits=voltage_band(grid, 0.95, 1.05),
+        tasks={"envelopes": settings},
+    )
+
+
+def voltage_band(grid: Grid, vm_min_pu: float, vm_max_pu: float) -> Limits:
+    """The same voltage band at every bus, ratings at 100 %, angles free."""
+    buses, branches = (1, len(grid.buses)), (1, len(grid.branches))
+    return Limits(
+        np.full(buses, vm_min_pu),
+        np.full(buses, vm_max_pu),
+        np.full(buses, -np.inf),
+        np.full(buses, np.inf),
+        np.full(branches, 100.0),
+        np.full(branches, -np.inf),
+        np.full(branches, np.inf),
+    )
+
+
+def two_bus_closed_form_pu(load_pu: FloatArray, z_pu: complex) -> FloatArray:
+    """|V| behind one impedance at unity power factor: |V|² = ((1−2PR) + √((1−2PR)² − 4P²|z|²))/2 [pu]."""
+    linear = 1.0 - 2.0 * load_pu * z_pu.real
+    return np.asarray(np.sqrt((linear + np.sqrt(linear**2 - 4.0 * load_pu**2 * abs(z_pu) ** 2)) / 2.0))
+
+
+def _two_bus() -> Iterator[KnownAnswer]:
+    network = build_network(chain_grid(1))
+    branches = network.grid.branches
+    z_pu = complex(branches.r_pu[0], branches.x_pu[0])
+    critical_pu = 1.0 / (2.0 * (z_pu.real + abs(z_pu)))
+    share = np.array([0.1, 0.5, 0.9, 0.97])
+    expected = two_bus_closed_form_pu(share * critical_pu, z_pu)
+    solution = solve_power_flow(network, _at_bus(1, share * critical_pu * S_BASE_KVA))
+    for part, vm, closed in zip(share, solution.vm_pu()[:, 1], expected, strict=True):
+        yield KnownAnswer(f"two buses, {part:.0%} of critical load, |V|", vm, closed, 1e-8, "pu", "closed form")
+    values, errors = _by_series(network, 0.9 * critical_pu)
+    best = float(np.abs(values[int(np.argmin(errors))]))
+    yield KnownAnswer("two buses, 90 %, 60 terms by Padé, |V|", best, expected[2], 1e-10, "pu", "closed form")
+    _, errors = _by_series(network, 0.97 * critical_pu)
+    alone = float(errors.min() < TOLERANCE_PU)
+    yield KnownAnswer("two buses, 97 %: the series alone reaches 1e-8", alone, 0.0, 0.0, "", "stalls near 1e-6")
+    beyond = solve_power_flow(network, _at_bus(1, np.array([1.05 * critical_pu * S_BASE_KVA])))
+    yield KnownAnswer("two buses, 105 %: solutions found", float(beyond.solved[0]), 0.0, 0.0, "", "none exists")
+
+
+def _by_series(network: Network, load_pu: float) -> tuple[FloatArray, FloatArray]:
+    injections = _at_bus(1, np.array([load_pu * S_BASE_KVA]))
+    series = HelmKernel(network).coefficients(make_demand(network, injections), 0, 60)
+    values = continue_series(series)
+    return values[:, 0], np.abs(mismatch_pu(network, injections.at_nodes(network)[0], values)).max(axis=1)
+
+
+def _at_bus(bus: int, p_kw: FloatArray) -> Injections:
+    return Injections(np.array([bus]), p_kw[:, None], np.zeros((len(p_kw), 1)))
+
+
+def _baran_wu() -> Iterator[KnownAnswer]:
+    network = build_network(read_matpower(BARAN_WU_FILE).grid)
+    nothing = Injections(np.zeros(0, dtype=np.int64), np.zeros((1, 0)), np.zeros((1, 0)))
+    solution = solve_power_flow(network, nothing)
+    source = "M. E. Baran, F. F. Wu, IEEE Trans. Power Deliv. 4(2), 1989"
+    yield KnownAnswer("33 buses, losses", float(solution.losses_kw()[0]), 202.677, 0.005, "kW", source)
+    yield KnownAnswer("33 buses, least |V|", float(solution.vm_pu().min()), 0.91309, 5e-6, "pu", source)
+
+
+def _chain() -> Iterator[KnownAnswer]:
+    answers = {name: run(chain_study(name), "envelopes").tables["envelopes"] for name in ("max_total", "equal")}
+    for row, (load_kw, (first, second, common)) in enumerate(CHAIN_ROWS_KW.items()):
+        expected = {("max_total", "CS01"): first, ("max_total", "CS02"): second}
+        expected |= {("equal", "CS01"): common, ("equal", "CS02"): common}
+        for (objective, asset), value in expected.items():
+            table = answers[objective]
+            computed = float(table[table["asset"] == asset]["p_max_kw"].iloc[row])
+            name = f"chain, {load_kw:g} kW loads, {asset} by {objective}"
+            yield KnownAnswer(name, computed, value, 0.01, "kW", "exact corner of the box, derived")
+
+
+def _helm_against_newton() -> Iterator[KnownAnswer]:
+    """The 33-bus feeder under 1,000 random loads, some of them injections, by two methods."""
+    network = build_network(read_matpower(BARAN_WU_FILE).grid)
+    generator = np.random.default_rng(33)
+    bus = np.arange(1, 33)
+    p_kw = generator.uniform(-60.0, 90.0, (1000, 32))
+    injections = Injections(bus, p_kw, generator.uniform(-30.0, 40.0, p_kw.shape))
+    helm = solve_power_flow(network, injections)
+    newton = solve_power_flow(network, injections, method="newton")
+    both = (helm.found != Found.NONE) & (newton.found != Found.NONE)
+    worst = float(np.abs(helm.v_pq - newton.v_pq)[both].max())
+    source = "power-grid-model, batch Newton"
+    yield KnownAnswer("HELM against Newton, worst |ΔV| of 1,000 states", worst, 0.0, 1e-8, "pu", source)
+    yield KnownAnswer("HELM against Newton, states solved by both", float(both.sum()), 1000.0, 0.0, "", source)
