@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-import pandapower as pp
 
 from gridcommons.adapters.grid_json import write_grid
 from gridcommons.adapters.pandapower_grids import read_grid
@@ -129,6 +128,8 @@ class Study:
 
 def make_net() -> tuple[Any, dict[str, str]]:
     """The network, and the feeder of each member; every member has a bus of its own name."""
+    import pandapower as pp
+
     net = pp.create_empty_network()
     station = pp.create_bus(net, 20.0, name="medium voltage", geodata=(0.0, 12.0))
     busbar = pp.create_bus(net, 0.4, name="busbar", geodata=(0.0, 0.0))
@@ -150,6 +151,8 @@ def make_net() -> tuple[Any, dict[str, str]]:
 
 
 def _connect(net: Any, cabinet: int, place: FloatArray, along: FloatArray, members: tuple[str, ...]) -> None:
+    import pandapower as pp
+
     across = np.array([-along[1], along[0]])
     for number, member in enumerate(members):
         side, rank = (-1) ** number, number // 2
@@ -161,6 +164,8 @@ def _connect(net: Any, cabinet: int, place: FloatArray, along: FloatArray, membe
 
 
 def _line(net: Any, ends: tuple[int, int], length_km: float, cable: str, name: str) -> None:
+    import pandapower as pp
+
     pp.create_line(net, ends[0], ends[1], round(length_km, 4), cable, name=name)
 
 
@@ -169,7 +174,7 @@ def household_kw(rng: np.random.Generator, size: float) -> FloatArray:
     kw = np.full(STEPS, rng.uniform(0.06, 0.16) * size)
     period, phase = rng.integers(38, 62), rng.integers(0, 60)
     kw += 0.09 * (((MINUTE + phase) % period) < 0.35 * period)
-    evening = np.clip((MINUTE - rng.normal(1150, 20)) / 40, 0, 1) * (MINUTE < rng.normal(1375, 25))
+    evening = np.clip((MINUTE - rng.normal(1150, 20)) / 40, 0, 1) * (rng.normal(1375, 25) > MINUTE)
     kw += rng.uniform(0.12, 0.35) * size * evening
     # Mean number a day, hours around which they start and their spread, power [kW], minutes.
     appliances = (
@@ -233,7 +238,7 @@ def chp_kw() -> FloatArray:
         (17 * 60 + 30, 18 * 60 + 20),
         (20 * 60 + 50, 22 * 60 + 10),
     ):
-        kw += CHP_KW * np.clip((MINUTE - start) / 4, 0, 1) * (MINUTE < stop)
+        kw += CHP_KW * np.clip((MINUTE - start) / 4, 0, 1) * (stop > MINUTE)
     return kw
 
 

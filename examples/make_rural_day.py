@@ -34,7 +34,7 @@ step_minutes = 15
 steps = 96
 
 [grid]
-file = "grid.json"        # the source holds 1.025 pu and the transformer stands at tap 0: both are in the file
+file = "grid.json"        # source voltage 1.025 pu and transformer tap 0 are in the file
 
 [limits]
 vm_min_pu = 0.96          # 0.95 to 1.05, less 1 % kept for the medium voltage

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,17 +22,14 @@ from gridcommons.model.errors import (
     StudyError,
 )
 
-EXIT_CODES: dict[type[BaseException], int] = {
+EXIT_CODES: dict[type[GridcommonsError], int] = {
     StudyError: 2,
     InfeasibleError: 3,
     NotConvergedError: 4,
     MissingExtraError: 5,
     GridcommonsError: 1,
-    KeyboardInterrupt: 130,
 }
-"""What the command line exits with; a wrong argument is 2, too."""
-
-_TERMINATED = 128 + signal.SIGTERM
+"""What the command line exits with; a wrong argument is 2, too, and a signal 128 plus its number."""
 
 # Commands find what they call here and import it when they run: numerical packages take seconds to
 # import, and `gridcommons --help` shall answer at once.
@@ -75,30 +71,27 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments : sequence of str, optional
         Instead of those that the process was started with.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     try:
         app(arguments, prog_name="gridcommons")
-    except (GridcommonsError, KeyboardInterrupt) as error:
+    except GridcommonsError as error:
         _tell(error)
         sys.exit(next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind)))
-    except BrokenPipeError:
-        # Whoever read our output has left (as `head` does); nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         typer.echo(f"error: {error.filename or 'system'}: {error.strerror or error}", err=True)
     sys.exit(1)
 
 
-def _terminate(_signal: int, _frame: object) -> NoReturn:
-    """Leave as on ctrl-C, so that nothing half-written stays behind."""
-    sys.exit(_TERMINATED)
+def _leave(number: int, _frame: object) -> NoReturn:
+    """Leave by way of every open block, so that nothing half-written stays behind."""
+    typer.echo(f"error: interrupted by {signal.Signals(number).name}", err=True)
+    sys.exit(128 + number)
 
 
-def _tell(error: BaseException) -> None:
+def _tell(error: GridcommonsError) -> None:
     if isinstance(error, StudyError):
         lines = [str(problem) for problem in error.problems]
-    elif isinstance(error, KeyboardInterrupt):
-        lines = ["interrupted; nothing was written"]
     else:
         lines = [" ".join(str(error).split())]
     for line in lines:
@@ -182,12 +175,7 @@ def verify() -> None:
     """Compute every known answer and compare; exits with 1 if one does not hold."""
     with _use("ProgressBars")().waiting("computing the known answers"):
         answers = _use("check_all")()
-    _print(
-        f"{'ok    ' if answer.passed else 'FAILED'} {answer.name}: "
-        f"{answer.computed:.10g} {answer.unit}, expected {answer.expected:.10g}, "
-        f"error {answer.error:.1e}, tolerance {answer.tolerance:.1e} ({answer.source})"
-        for answer in answers
-    )
+    _print(_answer_line(answer) for answer in answers)
     held = sum(answer.passed for answer in answers)
     _print([f"{held} of {len(answers)} known answers hold"])
     if held < len(answers):
@@ -265,6 +253,15 @@ def _print_result(out: Path, as_json: bool) -> None:
         _print([text])
     else:
         _print([*_lines(json.loads(text)), f"result: {out}", f"report: {out / 'report.html'}"])
+
+
+def _answer_line(answer: Any) -> str:
+    verdict = "ok    " if answer.passed else "FAILED"
+    computed = f"{answer.computed:.10g} {answer.unit}".rstrip()
+    return (
+        f"{verdict} {answer.name}: {computed}, expected {answer.expected:.10g}, "
+        f"error {answer.error:.1e}, tolerance {answer.tolerance:.1e} ({answer.source})"
+    )
 
 
 def _print(lines: Iterable[str]) -> None:

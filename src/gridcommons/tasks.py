@@ -13,6 +13,7 @@ from gridcommons.model.errors import Problem, StudyError
 from gridcommons.model.results import Result, TablesInMemory
 from gridcommons.model.settings import FILE, read_settings, settings_problems, suggest
 from gridcommons.model.study import Study
+from gridcommons.model.study_columns import describe_study
 from gridcommons.ports import Engines, PowerFlow, Progress, TableSink, no_progress
 
 _VERSIONS_OF = ("gridcommons", "highspy", "numba", "numpy", "power-grid-model", "scipy")
@@ -99,6 +100,8 @@ def run(study: Study, task: str, engines: Engines | None = None) -> Result:
         raise StudyError([_unknown_task(task)])
     capability = CAPABILITIES[task].load()
     settings = read_settings(capability.Settings, study.tasks.get(task, {}), task)
+    for table, columns in describe_study(study, getattr(settings, "soc_path", "profile")):
+        engines.sink.write(table, columns)
     result = capability.run(study, settings, engines)
     return replace(result, provenance={**_provenance(study, task, settings, engines), **result.provenance})
 
@@ -129,6 +132,8 @@ def _provenance(study: Study, task: str, settings: Any, engines: Engines) -> dic
     return {
         "task": task,
         "study": study.name,
+        "timezone": study.time.timezone,
+        "step_minutes": study.time.step_minutes,
         "inputs_sha256": study.inputs_sha256,
         "seed": study.seed,
         "settings": asdict(settings),

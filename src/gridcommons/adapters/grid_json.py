@@ -1,7 +1,7 @@
 """The plain grid format: the columns of `gridcommons.model.grid.Grid` as JSON, floats exact.
 
 A study whose ``grid.json`` is in this format loads without pandapower, in milliseconds. To convert
-one: ``write_grid(read_grid(open_net("file:grid.json", {})).grid, path)``. NaN is written as null,
+one: ``write_grid(read_grid(open_net("grid.json")).grid, path)``. NaN is written as null,
 infinity as the word ``"inf"``.
 """
 

@@ -136,6 +136,13 @@ BRANCH_COLUMNS: dict[str, type] = {
 """Columns of `Branches` after name and kind, with their types."""
 
 
+def unrated_notes(branches: Branches) -> list[str]:
+    """One line on lines and transformers without a rating, none where all have one."""
+    endless = np.isinf(branches.i_max_from_ka) & np.isinf(branches.i_max_to_ka)
+    count = sum(1 for kind, free in zip(branches.kind, endless, strict=True) if free and kind != "impedance")
+    return [f"{count} lines and transformers have no rating: nothing limits their loading"] if count else []
+
+
 def with_source_voltage(sources: Sources, vm_pu: float) -> Sources:
     """The same sources, all holding ``vm_pu`` [pu]."""
     return Sources(sources.name, sources.bus, np.full(len(sources.name), float(vm_pu)), sources.va_degree)

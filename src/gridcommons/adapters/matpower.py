@@ -21,6 +21,7 @@ from gridcommons.adapters.grid_reading import (
     clashing_sources,
     islanded_injections,
     join_branches,
+    unrated_notes,
     with_source_voltage,
 )
 from gridcommons.adapters.matpower_code import read_code
@@ -128,6 +129,7 @@ def read_matpower(
     buses = Buses(case.bus_names, case.bus["BASE_KV"], unknown, unknown.copy())
     grid = Grid(buses, join_branches([_branches(case)]), sources, shunts=shunts.table(), fixed=fixed.table())
     _check_whole(case.file, grid, problems)
+    notes.extend(unrated_notes(grid.branches))
     if fixed.bus:
         notes.append(
             f"{len(fixed.bus)} loads and generators of {case.file} stay as fixed injections: "

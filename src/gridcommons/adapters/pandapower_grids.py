@@ -21,6 +21,7 @@ from gridcommons.adapters.grid_reading import (
     islanded_injections,
     join_branches,
     unmatched_voltages,
+    unrated_notes,
     with_source_voltage,
 )
 from gridcommons.adapters.pandapower_branches import (
@@ -109,6 +110,7 @@ def read_grid(
     tables.problems.raise_if_any()
     buses = _buses(tables, names, geo)
     branches = join_branches([part for part in parts if part is not None])
+    tables.notes.extend(unrated_notes(branches))
     grid = Grid(buses, branches, sources, switches, shunts.table(), fixed.table())
     _check_whole(tables, grid)
     return GridReading(grid, tuple(tables.notes))

@@ -50,9 +50,12 @@ class ParquetTables:
 
     Examples
     --------
-    >>> with ParquetTables("out/demo") as sink:
-    ...     result = run(study, "envelopes", default_engines(sink))
-    ...     sink.finish(result)
+    >>> import numpy as np
+    >>> with ParquetTables("out/two_rows") as sink:
+    ...     sink.write("envelopes", {"asset": np.array(["a", "b"]), "p_max_kw": np.array([22.0, 10.1])})
+    ...     done = sink.finish(Result("envelopes", {}, {"steps": 1}, {}))
+    >>> read_result("out/two_rows").tables["envelopes"]["p_max_kw"].tolist()
+    [22.0, 10.1]
     """
 
     def __init__(self, folder: str | Path) -> None:

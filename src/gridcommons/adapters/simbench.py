@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
-import pandas as pd
 
 from gridcommons.adapters.study_draft import (
     AssetRow,
@@ -25,6 +25,9 @@ from gridcommons.adapters.study_problems import did_you_mean, listed
 from gridcommons.model.errors import MissingExtraError, Problem, StudyError
 from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.model.time import TimeAxis
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TIMEZONE = "Europe/Berlin"
 STEP_MINUTES = 15
@@ -63,10 +66,8 @@ def draft_simbench(code: str, day: date | None, days: int | None) -> StudyDraft:
     begin, end = local_window(stamps[0].to_pydatetime(), day, days, TIMEZONE)
     inside = np.flatnonzero((stamps >= begin) & (stamps < end))
     if not len(inside) or len(inside) != (end - begin).total_seconds() / 60 / STEP_MINUTES:
-        expected = (
-            f"days from {stamps[0].tz_convert(TIMEZONE).date()} to {stamps[-1].tz_convert(TIMEZONE).date()}"
-        )
-        raise StudyError([Problem("new", f"{begin.date()} to before {end.date()}", expected)])
+        expected = f"days from {_local_date(stamps[0])} to {_local_date(stamps[-1])}"
+        raise StudyError([Problem("new", f"{_local_date(begin)} to before {_local_date(end)}", expected)])
     draft = StudyDraft(f"SimBench {code}", net, _axis(stamps[inside[0]], len(inside)))
     year = _Year(*(_window(net.profiles[table], inside) for table in ("load", "renewables", "powerplants")))
     _set_grid(draft)
@@ -79,6 +80,8 @@ def draft_simbench(code: str, day: date | None, days: int | None) -> StudyDraft:
 
 def utc_stamps(local: Any) -> pd.DatetimeIndex:
     """SimBench's local times of 2016 as UTC; the hour that October repeats is told apart by its order."""
+    import pandas as pd
+
     naive = pd.DatetimeIndex(pd.to_datetime(local, format="%d.%m.%Y %H:%M"))
     return naive.tz_localize(TIMEZONE, ambiguous="infer").tz_convert("UTC")
 
@@ -93,6 +96,10 @@ def _open(code: str) -> Any:
         problem = Problem("new", repr(code), "a SimBench code", did_you_mean(code, codes))
         raise StudyError([problem])
     return simbench.get_simbench_net(code)
+
+
+def _local_date(at: datetime) -> date:
+    return at.astimezone(ZoneInfo(TIMEZONE)).date()
 
 
 def _axis(start: pd.Timestamp, steps: int) -> TimeAxis:
@@ -140,10 +147,8 @@ def _add_loads(draft: StudyDraft, members: dict[int, str], year: _Year) -> None:
             values["power_factor"] = power_factor
         draft.assets.append(AssetRow(name, members[int(row.bus)], kind, kind != "load", values))
     if tiny:
-        count = len(tiny)
-        draft.said.append(
-            f"{count} consumptions between -{_TINY_KW:g} kW and 0 are set to 0 ({listed(dict.fromkeys(tiny), 4)})"
-        )
+        places = listed(dict.fromkeys(tiny), 4)
+        draft.said.append(f"{len(tiny)} consumptions between -{_TINY_KW:g} kW and 0 are set to 0 ({places})")
 
 
 def _load_kind(profile: str) -> str:

@@ -9,8 +9,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pandas as pd
-
 from gridcommons.adapters.grid_reading import unique_names
 from gridcommons.adapters.study_problems import listed
 from gridcommons.model.errors import Problem, StudyError
@@ -71,10 +69,15 @@ def id_of(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_\-]+", "_", name).strip("_")
 
 
+def _text(name: Any) -> str:
+    """A name without the blanks around it; empty where it is missing (None, or a NaN unlike itself)."""
+    return "" if name is None or name != name else str(name).strip()
+
+
 def bus_names(net: Any) -> dict[int, str]:
     """Name of each bus as a study uses it: its own where all have unique ones, else its index."""
     indices = [int(index) for index in net.bus.index]
-    own = ["" if pd.isna(name) else str(name).strip() for name in net.bus.name]
+    own = [_text(name) for name in net.bus.name]
     by_name = all(own) and len(set(own)) == len(own)
     return dict(zip(indices, own if by_name else map(str, indices), strict=True))
 
@@ -82,7 +85,7 @@ def bus_names(net: Any) -> dict[int, str]:
 def element_ids(net: Any, table: str) -> dict[int, str]:
     """Id of each element of a table: from its name where that is unique, else table and index."""
     frame = net[table]
-    own = ["" if pd.isna(name) else id_of(str(name)) for name in frame.name]
+    own = [id_of(_text(name)) for name in frame.name]
     fallback = [f"{table}_{index}" for index in frame.index]
     return dict(zip([int(index) for index in frame.index], unique_names(own, fallback), strict=True))
 

@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from gridcommons.adapters.study_draft import (
     INJECTION_TABLES,
@@ -87,21 +86,21 @@ def _constant(draft: StudyDraft, column: str, value: float) -> None:
 
 
 def _kind(table: str, drawn_kw: float, row: Any) -> str:
-    if table == "load" and drawn_kw >= 0.0 or table == "sgen" and drawn_kw > 0.0:
+    if drawn_kw > 0.0 or (table == "load" and drawn_kw == 0.0):
         return "load"
     return "pv" if table == "sgen" and str(row.get("type")).upper() == "PV" else "chp"
 
 
 def _rated_kw(row: Any, p_kw: float) -> float:
     rated = row.get("sn_mva")
-    return p_kw if pd.isna(rated) else max(p_kw, round(float(rated) * 1e3, 9))
+    return p_kw if rated is None or np.isnan(rated) else max(p_kw, round(float(rated) * 1e3, 9))
 
 
 def _battery(row: Any, p_kw: float) -> dict[str, float]:
     rated_kw = _rated_kw(row, abs(p_kw))
     energy_kwh = round(float(row.max_e_mwh) * 1e3, 9)
-    share = float(row.soc_percent) / 100.0 if pd.notna(row.soc_percent) else 0.0
-    lowest = 0.0 if pd.isna(row.min_e_mwh) or not energy_kwh else float(row.min_e_mwh) * 1e3 / energy_kwh
+    share = float(row.soc_percent) / 100.0 if not np.isnan(row.soc_percent) else 0.0
+    lowest = 0.0 if np.isnan(row.min_e_mwh) or not energy_kwh else float(row.min_e_mwh) * 1e3 / energy_kwh
     return {
         "charge_max_kw": rated_kw,
         "discharge_max_kw": rated_kw,

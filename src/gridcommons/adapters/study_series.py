@@ -147,7 +147,7 @@ class _Reader:
     def _numbers(self, name: str, part: _Part) -> FloatArray:
         cells = part.columns[name]
         try:
-            return _as_floats(pc.cast(cells, pa.float64()))
+            return _as_floats(cells)
         except (ValueError, NotImplementedError):
             pass
         for row, cell in zip(part.rows, cells.to_pylist(), strict=True):
@@ -159,10 +159,13 @@ class _Reader:
 
     def stamps_ms(self, cells: Any, first_row: int) -> IntArray:
         """Stamps of a block of the time column, UTC [ms]."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         if pa.types.is_timestamp(cells.type):
             return self._from_timestamps(cells, first_row)
         try:
-            stamps = pc.cast(cells, _STAMP)
+            stamps = pc.cast(cells, pa.timestamp("ms", "UTC"))
             if stamps.null_count == 0:
                 return _as_int64(stamps)
         except (ValueError, NotImplementedError):
@@ -172,12 +175,15 @@ class _Reader:
         )
 
     def _from_timestamps(self, cells: Any, first_row: int) -> IntArray:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         if cells.type.tz is None:
             self._refuse_time(first_row, "times without an offset", "store them with the zone UTC")
         if cells.null_count:
-            empty = int(np.flatnonzero(np.asarray(pc.is_null(cells)))[0])
+            empty = int(np.flatnonzero(np.asarray(cells.is_null()))[0])
             self._refuse_time(first_row + empty, "no time")
-        return _as_int64(pc.cast(cells, _STAMP, safe=False))
+        return _as_int64(pc.cast(cells, pa.timestamp("ms", "UTC"), safe=False))
 
     def _stamp_ms(self, cell: Any, row: int) -> int:
         try:
@@ -203,7 +209,9 @@ class _CsvReader(_Reader):
             ragged.append(row)
             return "skip"
 
-        text = {name: pa.string() for name in (TIME, *self.columns)}
+        import pyarrow.csv
+
+        text = {name: pyarrow.string() for name in (TIME, *self.columns)}
         try:
             blocks = pyarrow.csv.open_csv(
                 self.path,
@@ -262,6 +270,8 @@ class _CsvReader(_Reader):
 
 class _ParquetReader(_Reader):
     def parts(self) -> Iterator[_Part]:
+        import pyarrow.parquet
+
         with pyarrow.parquet.ParquetFile(self.path) as file:
             row = self.first_row
             for group in range(file.num_row_groups):
@@ -280,11 +290,11 @@ class _ParquetReader(_Reader):
 
 
 def _as_floats(cells: Any) -> FloatArray:
-    return np.asarray(pc.fill_null(cells, float("nan")), dtype=np.float64)
+    return np.asarray(cells.cast("float64").fill_null(float("nan")), dtype=np.float64)
 
 
 def _as_int64(stamps: Any) -> npt.NDArray[np.int64]:
-    return np.asarray(pc.cast(stamps, pa.int64()), dtype=np.int64)
+    return np.asarray(stamps.cast("int64"), dtype=np.int64)
 
 
 def _is_number(cell: Any) -> bool:

@@ -11,9 +11,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet
-
 from gridcommons.adapters.pandapower_networks import open_net
 from gridcommons.adapters.simbench import draft_simbench
 from gridcommons.adapters.study_draft import StudyDraft, empty_injections, open_out_of_service, refuse_choice
@@ -88,7 +85,12 @@ def new_study(
     draft = _draft(source_kind, source, day, days)
     draft.said += open_out_of_service(draft.net)
     empty_injections(draft.net)
-    # Written beside its place and moved there once it loads: a failure leaves no half study behind.
+    _write_whole(draft, target)
+    return [_summary(target, draft), *draft.said]
+
+
+def _write_whole(draft: StudyDraft, target: Path) -> None:
+    """Write beside the target and move there what loads: a failure leaves no half study behind."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
         fresh = Path(scratch) / "study"
@@ -99,7 +101,6 @@ def new_study(
         if target.exists():
             target.rmdir()
         shutil.move(fresh, target)
-    return [_summary(target, draft), *draft.said]
 
 
 def write_draft(draft: StudyDraft, folder: Path) -> None:
@@ -115,6 +116,9 @@ def write_draft(draft: StudyDraft, folder: Path) -> None:
 
 def write_profiles(path: Path, time: TimeAxis, columns: dict[str, FloatArray]) -> None:
     """Write profile columns as Parquet, one row an interval, times in UTC."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
     stamps = pa.array(time.stamps().astype("datetime64[ms]"), pa.timestamp("ms", "UTC"))
     arrays = {"time": stamps, **{name: pa.array(values) for name, values in columns.items()}}
     pyarrow.parquet.write_table(pa.table(arrays), path, compression="zstd")

@@ -23,17 +23,26 @@ MARGIN_PU = 1e-8
 
 ITERATIONS = 20
 SETTLED_KW = 1e-6
+NEGLIGIBLE_GAIN = 1e-6
+"""Gain of the last iteration, as a share of the total, at which alternating answers are left alone."""
+
 REACH = 1.5
 """A limit that 1.5 times the linear reach of the device bounds cannot break is left out until the check."""
 
 
 @dataclass
 class _State:
-    """Boxes on the way, by step."""
+    """Boxes on the way, by step.
+
+    ``worst`` is the largest violation at the last look; ``reach_kw`` how far an end may rise in one
+    iteration, without bound until two nearly equal answers are seen to alternate.
+    """
 
     boxes: Boxes
     active: BoolArray
     free: BoolArray
+    worst: FloatArray
+    reach_kw: FloatArray
 
 
 def allocate(window: Window, start: Boxes, free: BoolArray, share: Share, ignored: BoolArray) -> Boxes:
@@ -50,7 +59,8 @@ def allocate(window: Window, start: Boxes, free: BoolArray, share: Share, ignore
     ignored : (steps, limits)
         Limits that are broken at rest and reported as unresolved.
     """
-    state = _State(start, free.any(axis=(1, 2)), free)
+    nowhere, anywhere = np.full(window.steps, -np.inf), np.full(window.steps, np.inf)
+    state = _State(start, free.any(axis=(1, 2)), free, nowhere, anywhere)
     queries = _start_queries(window, state, ignored)
     answers = answer(window, state.boxes, queries, at_rest=True)
     queries, answers = _within_reach(window, state, queries, answers)
@@ -94,27 +104,38 @@ def _bounds(window: Window, state: _State) -> tuple[FloatArray, FloatArray]:
 
 def _advance(window: Window, state: _State, share: Share, queries: Queries, answers: Answers) -> None:
     """One linear step at every active step; steps that stand still and hold are done."""
-    up_max, down_max = _bounds(window, state)
+    most = _bounds(window, state)
     up, down = state.boxes.up_kw.copy(), state.boxes.down_kw.copy()
     order = np.argsort(queries.step, kind="stable")
     first = np.searchsorted(queries.step[order], np.arange(window.steps + 1))
     for step in np.flatnonzero(state.active):
         mine = order[first[step] : first[step + 1]]
-        worst = answers.g[mine].max(initial=-np.inf)
         if np.isnan(answers.g[mine]).any():
             # No operable state at a corner: half the way back to rest, and look again.
             up[step], down[step] = up[step] / 2.0, down[step] / 2.0
             continue
-        room = _room(state, window, step, mine, answers, (up_max[step], down_max[step]))
-        ends = share(room)
-        count = len(window.asset)
-        held_up, held_down = ~state.free[step, 0], ~state.free[step, 1]
-        new_up = np.where(held_up, up[step], ends[:count])
-        new_down = np.where(held_down, down[step], ends[count:])
-        change = max(np.abs(new_up - up[step]).max(), np.abs(new_down - down[step]).max())
-        up[step], down[step] = new_up, new_down
-        state.active[step] = change > SETTLED_KW or worst > 0.0
+        room = _room(state, window, step, mine, answers, (most[0][step], most[1][step]))
+        ends = np.where(state.free[step], share(room).reshape(2, -1), [up[step], down[step]])
+        if _settle(state, step, float(answers.g[mine].max(initial=-np.inf)), ends):
+            up[step], down[step] = ends
     state.boxes = Boxes(state.boxes.rest_kw, up, down)
+
+
+def _settle(state: _State, step: int, worst: float, ends: FloatArray) -> bool:
+    """Decide whether a step moves on to new ends; otherwise its present ends are the answer.
+
+    Where the violation stops shrinking, two nearly equal answers alternate (under a transformer limit
+    every kW costs nearly the same): rises are then held ever shorter, until the gain is negligible.
+    """
+    now = np.stack([state.boxes.up_kw[step], state.boxes.down_kw[step]])
+    change = float(np.abs(ends - now).max(initial=0.0))
+    gain = float(ends.sum() - now.sum())
+    if worst > 0.0 and worst > 0.5 * state.worst[step] > 0.0:
+        state.reach_kw[step] = 0.1 * min(state.reach_kw[step], change)
+    state.worst[step] = worst
+    short = np.isfinite(state.reach_kw[step]) and gain <= NEGLIGIBLE_GAIN * float(ends.sum())
+    state.active[step] = worst > 0.0 or (change > SETTLED_KW and not short)
+    return bool(state.active[step]) or change <= SETTLED_KW
 
 
 def _room(
@@ -136,10 +157,8 @@ def _room(
         up_cost * free_up,
         down_cost * free_down,
         np.maximum(room, 0.0),
-        np.where(free_up, most[0], 0.0),
-        np.where(free_down, most[1], 0.0),
-        up_now,
-        down_now,
+        np.where(free_up, np.minimum(most[0], up_now + state.reach_kw[step]), 0.0),
+        np.where(free_down, np.minimum(most[1], down_now + state.reach_kw[step]), 0.0),
         window.rank,
     )
 

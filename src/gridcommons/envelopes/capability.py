@@ -15,7 +15,7 @@ from gridcommons.envelopes.at_rest import RestState, settle_at_rest
 from gridcommons.envelopes.boxes import Boxes
 from gridcommons.envelopes.fairness import Shares
 from gridcommons.envelopes.genetic import search
-from gridcommons.envelopes.problem import Window, make_window, members_of, priority_classes
+from gridcommons.envelopes.problem import Window, make_plan, members_of, priority_classes
 from gridcommons.envelopes.settings import Objective, Settings
 from gridcommons.envelopes.sharing import Method, share_window
 from gridcommons.envelopes.tables import SIDES, WindowResult, write_tables
@@ -63,12 +63,12 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     """
     _refuse(study, settings)
     network = build_network(study.grid)
-    asset = tuple(study.community.assets[c].asset for c in study.community.controllable)
-    shares, totals = Shares(asset, study.time.step_hours), _Totals()
+    plan = make_plan(study, network, settings)
+    shares, totals = Shares(plan.asset, study.time.step_hours), _Totals()
     with engines.progress("envelopes", study.time.steps) as advance:
         for start in range(0, study.time.steps, WINDOW_STEPS):
             stop = min(start + WINDOW_STEPS, study.time.steps)
-            window = make_window(study, network, settings, (start, stop), engines.method)
+            window = plan.window(start, stop, engines.method)
             result = _solve_window(study, settings, window, start, shares)
             flows = write_tables(result, engines.sink)
             _count(totals, result, flows["uncontrolled"].solved)

@@ -29,9 +29,7 @@ class LinearRoom:
     room : (limits,)
         What each limit has.
     up_max, down_max : (assets,)
-        Device bounds from rest [kW]; 0 where an asset is not free.
-    up_now, down_now : (assets,)
-        The present answer [kW].
+        Farthest that each end may go from rest [kW]; 0 where it is not free.
     rank : (assets,)
         Order of ties.
     """
@@ -41,8 +39,6 @@ class LinearRoom:
     room: FloatArray
     up_max: FloatArray
     down_max: FloatArray
-    up_now: FloatArray
-    down_now: FloatArray
     rank: IntArray
 
     @property

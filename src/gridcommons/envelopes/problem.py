@@ -73,37 +73,82 @@ class Window:
         return solve_power_flow(self.rows.network, injections, method=self.method)
 
 
-def make_window(
-    study: Study, network: Network, settings: Settings, span: tuple[int, int], method: str = "helm"
-) -> Window:
-    """Steps ``span[0]`` to ``span[1]`` of a study."""
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A whole study as arrays, from which windows are cut.
+
+    Parameters
+    ----------
+    study, network : Study, Network
+        Where it comes from.
+    asset, bus, tan_phi, rank
+        As in ``Window``.
+    bus_fixed : (assets of the study,)
+        Bus of every asset.
+    p_fixed_kw, q_fixed_kvar : (steps, assets of the study)
+        Power of what nobody controls; 0 where an asset's power is its envelope's [kW], [kvar].
+    low_kw, high_kw, planned_kw : (steps, controllable assets)
+        As in ``Window``.
+    """
+
+    study: Study
+    network: Network
+    asset: tuple[str, ...]
+    bus: IntArray
+    tan_phi: FloatArray
+    rank: IntArray
+    bus_fixed: IntArray
+    p_fixed_kw: FloatArray
+    q_fixed_kvar: FloatArray
+    low_kw: FloatArray
+    high_kw: FloatArray
+    planned_kw: FloatArray
+
+    def window(self, start: int, stop: int, method: str = "helm") -> Window:
+        """Steps ``start`` to ``stop``."""
+        cut = slice(start, stop)
+        return Window(
+            rows=make_limit_rows(self.network, self.study.limits.window(start, stop)),
+            asset=self.asset,
+            bus=self.bus,
+            tan_phi=self.tan_phi,
+            s_pu=_injected(self.network, self.bus_fixed, self.p_fixed_kw[cut], self.q_fixed_kvar[cut]),
+            low_kw=self.low_kw[cut],
+            high_kw=self.high_kw[cut],
+            planned_kw=self.planned_kw[cut],
+            rank=self.rank,
+            method=method,
+        )
+
+
+def make_plan(study: Study, network: Network, settings: Settings) -> Plan:
+    """Everything that the windows of a study are cut from."""
     community, profiles = study.community, study.profiles
-    buses = community.asset_buses(study.grid)
+    steps, buses = profiles.time.steps, community.asset_buses(study.grid)
     chosen = np.array(community.controllable, dtype=np.int64)
     signals = [profiles.signals(asset, soc_path=settings.soc_path) for asset in community.assets]
-    net_kw = _stack([asset.net_kw(s) for asset, s in zip(community.assets, signals, strict=True)], profiles.time.steps)
-    ranges = [community.assets[c].range_kw(signals[c]) for c in chosen]
-    q_kvar = _stack(
-        [profiles.net_kvar(asset, net_kw[:, k]) for k, asset in enumerate(community.assets)],
-        profiles.time.steps,
-    )
-    given_q = np.array([f"{a.asset}.q_kvar" in profiles.columns for a in community.assets], dtype=bool)
-    p_fixed, q_fixed = net_kw.copy(), q_kvar.copy()
-    p_fixed[:, chosen] = 0.0
-    q_fixed[:, chosen[~given_q[chosen]]] = 0.0
-    cut = slice(*span)
+    net_kw = _stack([a.net_kw(s) for a, s in zip(community.assets, signals, strict=True)], steps)
+    q_kvar = _stack([profiles.net_kvar(a, net_kw[:, k]) for k, a in enumerate(community.assets)], steps)
     assets = [community.assets[c] for c in chosen]
-    return Window(
-        rows=make_limit_rows(network, study.limits.window(*span)),
+    ranges = [asset.range_kw(signals[c]) for asset, c in zip(assets, chosen, strict=True)]
+    # Reactive power that the study gives stays as given; the rest follows the power factor.
+    given = np.array([f"{asset.asset}.q_kvar" in profiles.columns for asset in assets], dtype=bool)
+    planned_kw = net_kw[:, chosen]
+    net_kw[:, chosen] = 0.0
+    q_kvar[:, chosen[~given]] = 0.0
+    return Plan(
+        study=study,
+        network=network,
         asset=tuple(asset.asset for asset in assets),
         bus=buses[chosen],
-        tan_phi=np.array([0.0 if given_q[c] else reactive_per_active(community.assets[c]) for c in chosen]),
-        s_pu=_injected(network, buses, p_fixed[cut], q_fixed[cut]),
-        low_kw=_stack([low for low, _ in ranges], profiles.time.steps)[cut],
-        high_kw=_stack([high for _, high in ranges], profiles.time.steps)[cut],
-        planned_kw=net_kw[cut][:, chosen],
-        rank=_rank(study, network, assets, buses[chosen]),
-        method=method,
+        tan_phi=np.where(given, 0.0, [reactive_per_active(asset) for asset in assets]),
+        rank=_rank(study, assets, buses[chosen]),
+        bus_fixed=buses,
+        p_fixed_kw=net_kw,
+        q_fixed_kvar=q_kvar,
+        low_kw=_stack([low for low, _ in ranges], steps),
+        high_kw=_stack([high for _, high in ranges], steps),
+        planned_kw=planned_kw,
     )
 
 
@@ -120,7 +165,7 @@ def _injected(network: Network, buses: IntArray, p_kw: FloatArray, q_kvar: Float
     return power
 
 
-def _rank(study: Study, network: Network, assets: Sequence[Asset], buses: IntArray) -> IntArray:
+def _rank(study: Study, assets: Sequence[Asset], buses: IntArray) -> IntArray:
     distance = path_impedance_pu(study.grid)[buses]
     order = sorted(range(len(assets)), key=lambda c: (float(distance[c]), assets[c].asset))
     rank = np.empty(len(assets), dtype=np.int64)

@@ -242,6 +242,13 @@ def test_fixed_injections_are_listed_with_their_sums(net):
     )
 
 
+def test_lines_without_a_rating_are_unlimited_and_said(net):
+    net.line.at[1, "max_i_ka"] = np.nan
+    reading = read_grid(net)
+    assert np.isinf(reading.grid.branches.i_max_from_ka).tolist().count(True) == 1
+    assert any("1 lines and transformers have no rating" in note for note in reading.notes)
+
+
 def test_reading_does_not_change_the_network(net):
     before = copy.deepcopy(net)
     pp.create_shunt(net, 3, q_mvar=-0.5)

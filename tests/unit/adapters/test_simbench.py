@@ -121,9 +121,8 @@ def test_nothing_is_left_in_the_network(study: Study) -> None:
 
 def test_shipped_example_is_this_study(study: Study) -> None:
     shipped = load_study(Path(__file__).parents[3] / "examples" / "rural_day")
-    assert shipped.community.assets == study.community.assets or [
-        asset.asset for asset in shipped.community.assets
-    ] == [asset.asset for asset in study.community.assets]
+    # By their words, since blank ratings are NaN and so unlike themselves.
+    assert list(map(repr, shipped.community.assets)) == list(map(repr, study.community.assets))
     assert shipped.grid.branches.r_pu == pytest.approx(study.grid.branches.r_pu, rel=1e-12)
     for name, values in study.profiles.columns.items():
         assert np.array_equal(shipped.profiles.columns[name], values), name

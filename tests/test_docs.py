@@ -1,0 +1,207 @@
+"""The documentation is right: its examples run, and nothing that it must explain is missing.
+
+Every ``python`` fence runs, in the order of the page and with the names of the fences before it. Every
+``console`` fence runs line by line: a line that begins with ``$`` is a command, the lines under it must
+be in its output in that order; ``...`` stands for anything. Other fences (``sh``, ``toml``) are shown only.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import typer
+
+from gridcommons import cli, tasks
+from gridcommons.adapters.study_files import load_study
+from gridcommons.adapters.study_profiles import OUTDOOR, PRICE_COLUMNS, SUFFIX_KINDS
+from gridcommons.adapters.study_toml import KEYS
+from gridcommons.model.assets import ASSET_KINDS, Asset, rating_columns
+from gridcommons.model.limits import LIMIT_NAMES
+from gridcommons.model.members import Member
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def fences(page, language):
+    return [body for kind, body in FENCE.findall(page.read_text(encoding="utf-8")) if kind == language]
+
+
+def pages_with(language):
+    return [pytest.param(page, id=page.name) for page in PAGES if fences(page, language)]
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_examples_run(page, beside_examples):
+    names = {}
+    for body in fences(page, "python"):
+        exec(compile(body, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", pages_with("console"))
+def test_console_examples_run(page, beside_examples):
+    for body in fences(page, "console"):
+        for command, expected in commands(body):
+            said = call(command)
+            pattern = "\n".join(expected)
+            assert matches(pattern, said), f"{command} printed\n{said}\nand not\n{pattern}"
+
+
+def commands(body):
+    found = []
+    for line in body.splitlines():
+        if line.startswith("$ "):
+            found.append((line[2:], []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+def call(command):
+    program, *arguments = shlex.split(command)
+    assert program == "gridcommons", f"only gridcommons is run; show {program} in a fence of sh"
+    code = "from gridcommons.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rstrip("\n")
+
+
+def matches(pattern, text):
+    """Whether a text is what the pattern says; ``...`` is anything, also no line at all."""
+    parts = [re.escape(part) for part in pattern.split("...")]
+    return re.fullmatch(r"[\s\S]*".join(part.strip("\\\n") for part in parts), text) is not None
+
+
+def test_matches_can_fail():
+    assert matches("a\n...\nb", "a\nx\ny\nb") and matches("a ... c", "a b c")
+    assert not matches("a\nb", "a\nc") and not matches("a\n...\nb", "a\nx\nc")
+
+
+def modules_with_examples():
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        if ">>>" in path.read_text(encoding="utf-8"):
+            module = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+            yield module.removesuffix(".__init__")
+
+
+@pytest.mark.parametrize("module", list(modules_with_examples()))
+def test_examples_in_docstrings_run(module, beside_examples):
+    done = doctest.testmod(importlib.import_module(module), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert done.attempted > 0 and done.failed == 0
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_in_the_navigation():
+    navigation = (ROOT / "mkdocs.yml").read_text()
+    assert [page.name for page in DOCS.glob("*.md") if f": {page.name}\n" not in navigation] == []
+
+
+def words(page, heading=""):
+    """What stands in backticks on a page, or in the section under a heading."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    if heading:
+        level = heading.partition(" ")[0]
+        found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text, re.M | re.S)
+        assert found, f"{page} has no section {heading!r}"
+        text = found[1]
+    return set(re.findall(r"`([^`\n]+)`", text))
+
+
+@pytest.mark.parametrize("kind", ASSET_KINDS)
+def test_every_column_of_an_asset_kind_is_documented(kind):
+    text = (DOCS / "study.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{kind}` \|([^|]*)\|([^|]*)\|", text, re.MULTILINE)
+    required, optional = (set(re.findall(r"`(\w+)`", cell)) for cell in row)
+    columns = rating_columns(ASSET_KINDS[kind])
+    assert required == {name for name, column in columns.items() if column["required"]}
+    assert optional == {name for name, column in columns.items() if not column["required"]}
+
+
+def test_every_other_column_and_key_of_a_study_is_documented():
+    assert {field.name for field in fields(Asset)} | {"kind"} <= words("study.md", "## assets.csv")
+    assert {field.name for field in fields(Member)} <= words("study.md", "## members.csv")
+    assert {key for keys in KEYS.values() for key in keys} - {"time", "grid", "limits", "tasks"} <= words(
+        "study.md", "## study.toml"
+    )
+    profiles = {f"<asset>.{suffix}" for suffix in SUFFIX_KINDS} | {OUTDOOR, "time"}
+    assert profiles <= words("study.md", "## profiles.parquet, profiles.csv")
+    assert set(PRICE_COLUMNS) <= words("study.md", "## prices.csv")
+    limits = {limit for limits in LIMIT_NAMES.values() for limit in limits}
+    columns = {"element", "kind", "limit", "value", "time"}
+    assert limits | columns <= words("study.md", "## limits.csv")
+
+
+@pytest.mark.parametrize("task", sorted(tasks.CAPABILITIES))
+def test_every_setting_of_a_task_is_documented_with_its_page(task):
+    settings = tasks.CAPABILITIES[task].load().Settings
+    assert {field.name for field in fields(settings)} <= words(f"{task}.md", "## Settings")
+
+
+def test_every_command_and_option_is_documented():
+    group = typer.main.get_command(cli.app)
+    assert documented(group, "## gridcommons") == set()
+    for name, command in group.commands.items():
+        assert documented(command, f"## gridcommons {name}") == set()
+
+
+def documented(command, heading):
+    """Options of a command that its section does not name."""
+    said = " ".join(words("cli.md", heading))
+    options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+    return {option for option in options - {"--help"} if option not in said.split()}
+
+
+@pytest.fixture(scope="module", params=sorted(tasks.CAPABILITIES))
+def result(request, tmp_path_factory):
+    """Results of a grid that holds and of one that does not, so that every table is there."""
+    task = request.param
+    study = load_study(ROOT / "examples" / "chain")
+    return task, [tasks.run(study, task), tasks.run(overloaded(study), task)]
+
+
+def overloaded(study):
+    """The study with loads that break the voltage band even with everyone at rest."""
+    from dataclasses import replace
+
+    heavy = {name: 3.0 * column for name, column in study.profiles.columns.items()}
+    return replace(study, profiles=replace(study.profiles, columns=heavy))
+
+
+def test_every_table_and_column_is_documented(result):
+    _, results = result
+    tables = {name: table for each in results for name, table in each.tables.items()}
+    assert {"violations", "unresolved"} <= set(tables)
+    for name, table in tables.items():
+        assert set(table.columns) <= words("results.md", f"### {name}"), name
+
+
+def test_every_key_of_summary_and_provenance_is_documented(result):
+    task, (one, _) = result
+    summary = words("results.md", f"## Summary of {task}")
+    assert set(one.summary) <= summary
+    assert {key for each in one.summary["objectives"].values() for key in each} <= summary
+    assert set(one.provenance) <= words("results.md", "## Provenance")
+
+
+def test_what_the_documentation_says_of_exit_codes_holds():
+    text = (DOCS / "conventions.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| (\d) \|$", text, re.MULTILINE))
+    codes = {kind.__name__: str(code) for kind, code in cli.EXIT_CODES.items() if code > 1}
+    assert said == codes

@@ -1,0 +1,48 @@
+"""Only an optimum comes back, and its duals have one sign."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gridcommons.model.errors import InfeasibleError, NotConvergedError
+from gridcommons.optimisation.solve import LinearProgram, maximise_log_sum, solve
+
+
+def test_optimum_and_duals_of_a_program_by_hand():
+    # max 3x + 2y, x + y <= 4, x <= 3: x = 3, y = 1; the rows are worth 2 and 1.
+    program = LinearProgram(
+        np.array([-3.0, -2.0]),
+        np.array([[1.0, 1.0], [1.0, 0.0]]),
+        np.array([4.0, 3.0]),
+        np.zeros(2),
+        np.full(2, np.inf),
+    )
+    optimum = solve(program)
+    np.testing.assert_allclose(optimum.x, [3.0, 1.0], atol=1e-9)
+    np.testing.assert_allclose(optimum.mu, [2.0, 1.0], atol=1e-9)
+    assert optimum.objective == pytest.approx(-11.0)
+
+
+def test_infeasible_and_unbounded_programs_are_no_answers():
+    one = np.ones((1, 1))
+    with pytest.raises(InfeasibleError, match="1 rows and 1 variables"):
+        solve(LinearProgram(one[0], one, np.array([-1.0]), np.zeros(1), np.ones(1)))
+    with pytest.raises((NotConvergedError, InfeasibleError)):
+        solve(LinearProgram(-one[0], -one, np.array([0.0]), np.zeros(1), np.full(1, np.inf)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), rows=st.integers(0, 8), count=st.integers(1, 12))
+def test_proportional_fairness_meets_its_optimality_conditions(seed, rows, count):
+    """No feasible change raises the sum of relative gains: Σ (y − x)/x <= 0 for every feasible y."""
+    generator = np.random.default_rng(seed)
+    matrix = generator.uniform(0.0, 1.0, (rows, count))
+    room, upper = generator.uniform(0.5, 3.0, rows), generator.uniform(0.1, 5.0, count)
+    x = maximise_log_sum(matrix, room, upper)
+    assert (x > 0.0).all() and (x <= upper * (1 + 1e-9)).all()
+    assert (matrix @ x <= room * (1 + 1e-9)).all()
+    best = solve(LinearProgram(-1.0 / x, matrix, room, np.zeros(count), upper))
+    assert -best.objective - count < 1e-5 * count
