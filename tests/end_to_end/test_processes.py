@@ -16,6 +16,12 @@ SLOW_TASK = (
     "tasks.CAPABILITIES['counting'] = tasks.Capability('fakes.counting'); " + COMMAND
 )
 
+RUN_INTO = (
+    "import sys, gridcommons as gc; "
+    "study, sink = gc.load_study(sys.argv[1]), gc.ParquetTables(sys.argv[2]); "
+    "sink.finish(gc.run(study, 'envelopes', gc.default_engines(sink)))"
+)
+
 
 def command(code, *arguments):
     return subprocess.Popen(
@@ -84,3 +90,13 @@ def test_output_that_nobody_reads_is_no_traceback(examples):
         run.stdout.close()
         err = run.stderr.read()
     assert (run.returncode, err) == (1, "")
+
+
+def test_the_same_study_gives_the_same_bytes(tmp_path, examples, monkeypatch):
+    for seed in ("1", "2"):
+        monkeypatch.setenv("PYTHONHASHSEED", seed)
+        with command(RUN_INTO, examples / "chain", tmp_path / seed) as run:
+            _, err = run.communicate(timeout=120)
+        assert run.returncode == 0, err
+    first, second = ({path.name: path.read_bytes() for path in (tmp_path / s).iterdir()} for s in ("1", "2"))
+    assert len(first) > 2 and first == second

@@ -118,8 +118,7 @@ def _certified(window: Window, boxes: Boxes, rest: RestState, checks: Checks) ->
     at_up = answer(window, boxes, queries.at(np.ones_like(queries.is_up)))
     at_down = answer(window, boxes, queries.at(np.zeros_like(queries.is_up)))
     moves = (boxes.up_kw + boxes.down_kw > 0.0)[queries.step]
-    fine = _one_sign(at_up.slope, moves) & _one_sign(at_down.slope, moves)
-    fine &= ((at_up.slope > 0.0) == (at_down.slope > 0.0)).any(axis=1) | ~moves.any(axis=1)
+    fine = _one_sign(np.concatenate([at_up.slope, at_down.slope], axis=1), np.tile(moves, (1, 2)))
     kind = window.rows.kind[queries.limit]
     at_bus = _bus(kind)
     # Branches that cannot be overloaded are left out of the queries, by least voltages that hold only
@@ -132,10 +131,10 @@ def _certified(window: Window, boxes: Boxes, rest: RestState, checks: Checks) ->
 
 
 def _one_sign(slope: FloatArray, moves: BoolArray) -> BoolArray:
-    """Whether all assets that can move push a limit the same way."""
-    positive = ((slope > 0.0) | ~moves).all(axis=1)
-    negative = ((slope <= 0.0) | ~moves).all(axis=1)
-    return positive | negative
+    """Whether all assets that can move push a limit the same way, or not at all."""
+    felt = np.where(moves, slope, 0.0)
+    nothing = 1e-9 * np.abs(felt).max(axis=1, initial=0.0)[:, None]
+    return np.asarray((felt >= -nothing).all(axis=1) | (felt <= nothing).all(axis=1))
 
 
 def _on_side(window: Window, queries: Queries, side: int) -> BoolArray:

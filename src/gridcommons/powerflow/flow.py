@@ -52,10 +52,11 @@ def solve_power_flow(
     --------
     >>> import numpy as np
     >>> from gridcommons.known_answers import chain_grid
+    >>> from gridcommons.powerflow.admittance import build_network
     >>> network = build_network(chain_grid())
     >>> load = Injections(np.array([4]), np.array([[10.0]]), np.array([[0.0]]))
     >>> solve_power_flow(network, load).vm_pu().round(4)
-    array([[1.    , 0.9939, 0.9878, 0.9816, 0.9754]])
+    array([[1.    , 0.9938, 0.9877, 0.9815, 0.9753]])
     """
     if method not in METHODS:
         raise GridcommonsError(f"unknown load flow {method!r}; known are {', '.join(METHODS)}")

@@ -1,0 +1,89 @@
+"""The check catches what is unsafe, says "certified" only with a proof, and repeats itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from feeders import charger, load, random_tree, solar, study, tree
+from unit_envelopes import boxes_of, mixed_study
+
+from gridcommons.envelopes.boxes import Boxes
+from gridcommons.envelopes.verify import adversarial_corners, check_boxes
+from gridcommons.model.errors import StudyError
+from gridcommons.tasks import run
+
+
+def many_chargers(count=40, seed=1):
+    generator = np.random.default_rng(seed)
+    grid = random_tree(generator, count, rated_a=(400.0, 500.0))
+    assets = [charger(f"C{k}", f"b{k}", 11.0) for k in range(1, count + 1)]
+    return study(grid, assets)
+
+
+def test_a_consuming_feeder_is_certified_and_a_box_two_per_cent_too_large_is_caught():
+    w, rest, boxes = boxes_of(many_chargers())
+    checks = check_boxes(w, boxes, rest, 1000, (1,))
+    assert checks.certified.all() and not checks.violations.any()
+    large = check_boxes(w, boxes.scaled(np.full(1, 1.02)), rest, 1000, (1,))
+    assert large.violations[0, 0] > 10 and not large.certified[0, 0] and large.worst[0, 0] > 1e-4
+
+
+def test_the_adversarial_corner_is_needed_where_a_branch_can_reverse():
+    """Some feeder breaks at a mixed vertex when only the two corners are made safe."""
+    found = 0
+    for seed in range(12):
+        w, rest, boxes = boxes_of(mixed_study(seed))
+        checks = check_boxes(w, boxes, rest, 50, (seed,))
+        corners = adversarial_corners(w, boxes, rest)
+        mixed = corners.is_up.any(axis=1) & ~corners.is_up.all(axis=1)
+        found += int(mixed.sum())
+        assert not checks.violations.any()
+        reversible = ~checks.certified.all()
+        assert reversible or not mixed.any()
+    assert found > 0
+
+
+def test_the_same_seed_draws_the_same_and_another_draws_others():
+    w, rest, boxes = boxes_of(many_chargers())
+    one, same, other = (check_boxes(w, boxes.scaled(np.full(1, 1.02)), rest, 200, (s,)) for s in (1, 1, 2))
+    assert one.worst.tobytes() == same.worst.tobytes()
+    assert one.violations.tobytes() != other.violations.tobytes()
+
+
+def test_a_window_without_a_flow_is_a_violation_not_a_silence():
+    w, rest, boxes = boxes_of(many_chargers(5))
+    hopeless = Boxes(boxes.rest_kw, boxes.up_kw + 1e5, boxes.down_kw)
+    checks = check_boxes(w, hopeless, rest, 20, (1,))
+    assert np.isinf(checks.worst[0]).all() and not checks.certified.any()
+
+
+def test_the_task_writes_the_same_bytes_twice_and_names_its_columns():
+    of = mixed_study(4)
+    one, two = run(of, "envelopes"), run(of, "envelopes")
+    for name in one.tables:
+        assert one.tables[name].equals(two.tables[name])
+    envelopes = one.tables["envelopes"]
+    assert list(envelopes.columns) == ["time", "asset", "p_min_kw", "p_max_kw", "resolved"]
+    assert len(envelopes) == 3 * 6 and (envelopes.p_min_kw <= envelopes.p_max_kw).all()
+    assert one.summary["violations_found"] == 0
+    assert set(one.summary["objectives"]) == {"max_total", "equal", "proportional", "max_min", "proportional_fairness"}
+
+
+def test_a_study_with_nothing_to_control_and_unknown_names_are_refused_together():
+    of = study(random_tree(np.random.default_rng(1), 3), [load("L", "b1")], {"L": 1.0}, priority=[["fridge"]])
+    with pytest.raises(StudyError) as caught:
+        run(of, "envelopes")
+    text = str(caught.value)
+    assert "no flexible asset" in text and "'fridge'" in text
+
+
+def test_an_overloaded_feeder_is_reported_and_injection_stays_promised():
+    assets = [load("L", "b3"), charger("C", "b3"), solar("S", "b2", 5.0)]
+    of = study(tree([0, 1, 2], 0.6 + 0.08j), assets, {"L": 40.0, "S": 5.0})
+    result = run(of, "envelopes")
+    checks = result.tables["envelope_checks"].set_index("side")
+    assert checks.loc["p_max", "status"] == "unresolved"
+    unresolved = result.tables["unresolved"]
+    assert (unresolved["excess"] > 0).all() and set(unresolved["side"]) == {"p_max"}
+    band = result.tables["envelopes"].set_index("asset")
+    assert band.loc["C", "p_max_kw"] == 0.0 and band.loc["S", "p_min_kw"] == pytest.approx(-5.0)
