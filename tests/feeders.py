@@ -77,11 +77,16 @@ def random_tree(generator: np.random.Generator, count: int, *, rated_a=(80.0, 20
     return tree(parents, ohm / 0.16, i_max_ka=rated_ka)
 
 
-def study(grid: Grid, assets: list[Asset], profiles=None, *, steps=1, limits: Limits | None = None, **tasks) -> Study:
+def study(
+    grid: Grid, assets: list[Asset], profiles=None, *, steps=1, limits: Limits | None = None, **tasks
+) -> Study:
     """A study with the asset's member named after its bus."""
     members = tuple(Member(member=name, bus=name) for name in grid.buses.name)
     time = TimeAxis(datetime(2024, 6, 1, tzinfo=UTC), 15, steps)
-    columns = {name: np.broadcast_to(np.asarray(value, float), steps).copy() for name, value in (profiles or {}).items()}
+    columns = {
+        name: np.broadcast_to(np.asarray(value, float), steps).copy()
+        for name, value in (profiles or {}).items()
+    }
     return Study(
         name="test",
         currency="EUR",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from feeders import battery, charger, load, random_tree, solar, study, window
 
+from feeders import battery, charger, load, random_tree, solar, study, window
 from gridcommons.envelopes.at_rest import settle_at_rest
 from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.sharing import share_window

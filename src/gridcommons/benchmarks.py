@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ def envelopes(genetic_steps: int = GENETIC_STEPS) -> dict[str, Any]:
     classes = priority_classes(settings, study, plan.asset)
     windows = [plan.window(k, k + 1) for k in range(study.time.steps)]
     _sample(windows[0], classes, settings)
-    seconds = [measure_once(lambda w=window: _sample(w, classes, settings)) for window in windows]
+    seconds = [measure_once(partial(_sample, window, classes, settings)) for window in windows]
     chosen = np.linspace(0, study.time.steps - 1, genetic_steps + 2).astype(int)[1:-1]
     rows = [_against_search(windows[step], int(step), classes) for step in chosen]
     return {

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridcommons.envelopes.boxes import Answers, Boxes, Queries, all_queries, answer, open_queries, values, worst_corners
+from gridcommons.envelopes.boxes import (
+    Answers,
+    Boxes,
+    Queries,
+    all_queries,
+    answer,
+    open_queries,
+    values,
+    worst_corners,
+)
 from gridcommons.envelopes.objectives import LinearRoom, Share
 from gridcommons.envelopes.problem import Window
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
@@ -60,7 +69,7 @@ def allocate(window: Window, start: Boxes, free: BoolArray, share: Share, ignore
         Limits that are broken at rest and reported as unresolved.
     """
     nowhere, anywhere = np.full(window.steps, -np.inf), np.full(window.steps, np.inf)
-    state = _State(start, free.any(axis=(1, 2)), free, nowhere, anywhere)
+    state = _State(start, _movable(free), free, nowhere, anywhere)
     queries = _start_queries(window, state, ignored)
     answers = answer(window, state.boxes, queries, at_rest=True)
     queries, answers = _within_reach(window, state, queries, answers)
@@ -70,6 +79,10 @@ def allocate(window: Window, start: Boxes, free: BoolArray, share: Share, ignore
             break
         queries, answers = _look_again(window, state, queries)
     return _check_left_out(window, state, share, ignored)
+
+
+def _movable(free: BoolArray) -> BoolArray:
+    return np.asarray(free.any(axis=(1, 2)))
 
 
 def _start_queries(window: Window, state: _State, ignored: BoolArray) -> Queries:
@@ -108,7 +121,7 @@ def _advance(window: Window, state: _State, share: Share, queries: Queries, answ
     up, down = state.boxes.up_kw.copy(), state.boxes.down_kw.copy()
     order = np.argsort(queries.step, kind="stable")
     first = np.searchsorted(queries.step[order], np.arange(window.steps + 1))
-    for step in np.flatnonzero(state.active):
+    for step in np.flatnonzero(state.active).tolist():
         mine = order[first[step] : first[step + 1]]
         if np.isnan(answers.g[mine]).any():
             # No operable state at a corner: half the way back to rest, and look again.
@@ -146,7 +159,7 @@ def _room(
     answers: Answers,
     most: tuple[FloatArray, FloatArray],
 ) -> LinearRoom:
-    """What is free at one step, by the linearisation at the present boxes; held ends are moved to the right."""
+    """What is free at one step, linearised at the present boxes; held ends are moved to the right."""
     up_cost = np.maximum(answers.slope[mine], 0.0)
     down_cost = np.maximum(-answers.slope[mine], 0.0)
     up_now, down_now = state.boxes.up_kw[step], state.boxes.down_kw[step]
@@ -163,11 +176,9 @@ def _room(
     )
 
 
-def _check_left_out(
-    window: Window, state: _State, share: Share, ignored: BoolArray
-) -> Boxes:
+def _check_left_out(window: Window, state: _State, share: Share, ignored: BoolArray) -> Boxes:
     """All limits at the final boxes; broken ones that were left out join, then what is left backs off."""
-    state.active[:] = state.free.any(axis=(1, 2))
+    state.active[:] = _movable(state.free)
     queries, answers = _worst_of_all(window, state, ignored)
     missed = answers.g > MARGIN_PU
     if missed.any():
@@ -182,7 +193,7 @@ def _check_left_out(
             if not state.active.any():
                 break
             joined, found = _look_again(window, state, joined)
-        state.active[:] = state.free.any(axis=(1, 2))
+        state.active[:] = _movable(state.free)
         queries, answers = _worst_of_all(window, state, ignored)
     return back_off(window, state.boxes, queries, answers, state.free)
 
@@ -192,11 +203,11 @@ def _worst_of_all(window: Window, state: _State, ignored: BoolArray) -> tuple[Qu
     return worst_corners(window, state.boxes, open_queries(window, state.boxes, steps, ignored))
 
 
-def back_off(
-    window: Window, boxes: Boxes, queries: Queries, answers: Answers, free: BoolArray
-) -> Boxes:
+def back_off(window: Window, boxes: Boxes, queries: Queries, answers: Answers, free: BoolArray) -> Boxes:
     """The boxes shrunk towards where they started, as little as the exact load flow asks for."""
-    held = Boxes(boxes.rest_kw, np.where(free[:, 0], 0.0, boxes.up_kw), np.where(free[:, 1], 0.0, boxes.down_kw))
+    held = Boxes(
+        boxes.rest_kw, np.where(free[:, 0], 0.0, boxes.up_kw), np.where(free[:, 1], 0.0, boxes.down_kw)
+    )
     base = values(window, held, queries)
     g = answers.g
     share = np.ones(window.steps)

@@ -120,13 +120,15 @@ def cannot_overload(window: Window, boxes: Boxes) -> BoolArray:
     np.add.at(power.T, node[node < network.pq_count], apparent_pu[:, node < network.pq_count].T)
     bound = np.zeros((window.steps, len(network.grid.branches)))
     v_idle = np.concatenate([network.v_no_load, network.v_source])
-    for y_end, transfer, rated in zip((network.y_from, network.y_to), network.transfer, rows.rated, strict=True):
+    for y_end, transfer, rated in zip(
+        (network.y_from, network.y_to), network.transfer, rows.rated, strict=True
+    ):
         current = np.abs(y_end @ v_idle) + (power / np.abs(up.v_pq)) @ np.abs(transfer).T
         bound = np.maximum(bound, current / rated)
     is_loading = rows.kind == Kind.LOADING
     branch = np.where(is_loading, rows.element, 0)
     # A corner without solution gives NaN, which is never below the bound.
-    return is_loading & (bound[:, branch] < rows.bound)
+    return np.asarray(is_loading & (bound[:, branch] < rows.bound))
 
 
 def values(window: Window, boxes: Boxes, queries: Queries) -> FloatArray:

@@ -54,7 +54,7 @@ class Shares:
         return float(self.import_kwh[objective].sum() + self.export_kwh[objective].sum())
 
     def satisfaction(self, objective: str) -> FloatArray:
-        """What each asset that can move got, as a share of what its device allows, shape (movable assets,)."""
+        """What each asset that can move got, as a share of what its device allows (movable assets,)."""
         got = self.import_kwh[objective] + self.export_kwh[objective]
         return got[self.most_kwh > 0.0] / self.most_kwh[self.most_kwh > 0.0]
 

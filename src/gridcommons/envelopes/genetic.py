@@ -66,7 +66,7 @@ def _best(
     ignored, seed, budget = how
     sign = 1.0 if side == 0 else -1.0
     rest = start.rest_kw[step]
-    held = (start.up_kw if side == 0 else start.down_kw)[step]
+    held: FloatArray = (start.up_kw if side == 0 else start.down_kw)[step]
     most = (window.high_kw[step] - rest) if side == 0 else (rest - window.low_kw[step])
     movable = np.flatnonzero(free & (most > 0.0))
     if not len(movable):
@@ -81,7 +81,7 @@ def _best(
         return -x.sum(axis=1), violation
 
     found = _evolve(judge, np.maximum(most[movable], 0.0), (seed, step, side), budget)
-    ends = held.copy()
+    ends: FloatArray = held.copy()
     if found is not None:
         ends[movable] = found
     return ends

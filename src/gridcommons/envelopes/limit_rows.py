@@ -6,6 +6,7 @@ both directions (eq. 8, by current) [share]. Angles and angle differences (eqs. 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -104,7 +105,12 @@ class LimitRows:
         f = np.maximum(network.node_of_bus[branches.from_bus], 0)
         t = np.maximum(network.node_of_bus[branches.to_bus], 0)
         every = np.arange(len(branches))
-        pick = (network.y_from[every, f], network.y_from[every, t], network.y_to[every, f], network.y_to[every, t])
+        pick = (
+            network.y_from[every, f],
+            network.y_from[every, t],
+            network.y_to[every, f],
+            network.y_to[every, t],
+        )
         ff, ft, tf, tt = (np.asarray(part).ravel() for part in pick)
         return BranchEnds(f, t, ff, ft, tf, tt, _outward(network, f, t))
 
@@ -193,7 +199,9 @@ def limit_values(
     return value
 
 
-def _loading_ends(rows: LimitRows, v: ComplexArray, limit: IntArray) -> tuple[ComplexArray, FloatArray, BoolArray]:
+def _loading_ends(
+    rows: LimitRows, v: ComplexArray, limit: IntArray
+) -> tuple[ComplexArray, FloatArray, BoolArray]:
     """Current against rating at the more loaded end: phasor, magnitude, and whether it is ``from``."""
     ends, branch = rows.ends, rows.element[limit]
     every = np.arange(len(branch))
@@ -223,7 +231,7 @@ def _va_diff(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
     return np.angle(ratio)
 
 
-_VALUES = {
+_VALUES: dict[Kind, Callable[[LimitRows, ComplexArray, IntArray, FloatArray], FloatArray]] = {
     Kind.VM_MIN: lambda rows, v, limit, bound: bound - _vm(rows, v, limit),
     Kind.VM_MAX: lambda rows, v, limit, bound: _vm(rows, v, limit) - bound,
     Kind.LOADING: _loading,

@@ -39,7 +39,7 @@ class _Table(NamedTuple):
 def worst_margins(
     rows: LimitRows, solution: FlowSolution, step: IntArray, ignored: BoolArray
 ) -> tuple[FloatArray, IntArray]:
-    """Largest g of each scenario and side, and the limit where it is; ``ignored`` (steps, limits) is left out.
+    """Largest g of each scenario and side, and its limit; ``ignored`` (steps, limits) is left out.
 
     Returns
     -------
@@ -70,12 +70,14 @@ def worst_margins(
 @_jit
 def _size(number: complex) -> float:
     # numba's abs guards against overflow, which per-unit numbers never reach, at four times the time.
-    return np.sqrt(number.real * number.real + number.imag * number.imag)
+    size: float = np.sqrt(number.real * number.real + number.imag * number.imag)
+    return size
 
 
 @_jit
 def _voltage(v: ComplexArray, source: ComplexArray, scenario: int, node: int) -> complex:
-    return v[scenario, node] if node < v.shape[1] else source[node - v.shape[1]]
+    voltage: complex = v[scenario, node] if node < v.shape[1] else source[node - v.shape[1]]
+    return voltage
 
 
 @_jit
@@ -119,7 +121,7 @@ def _scan(
             if table.ignored[at, k]:
                 continue
             kind, bound = table.kind[k], table.bound[at, k]
-            if kind == _VM_MIN or kind == _VM_MAX or kind == _VA_MIN or kind == _VA_MAX:
+            if kind in (_VM_MIN, _VM_MAX, _VA_MIN, _VA_MAX):
                 g, side = _bus_value(table, k, bound, _voltage(v, source, scenario, table.node[k]))
             else:
                 v_f = _voltage(v, source, scenario, table.f[k])

@@ -64,7 +64,7 @@ class Window:
     @property
     def rest_kw(self) -> FloatArray:
         """Doing nothing, or as little as the device can: 0 clipped to its bounds, (steps, assets) [kW]."""
-        return np.clip(0.0, self.low_kw, self.high_kw)
+        return np.asarray(np.clip(0.0, self.low_kw, self.high_kw))
 
     def flow(self, p_kw: FloatArray, step: IntArray) -> FlowSolution:
         """Load flow of scenarios: power of each controllable asset (scenarios, assets), step of each."""

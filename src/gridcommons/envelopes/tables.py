@@ -87,7 +87,9 @@ def _checks(result: WindowResult) -> Columns:
         "status": status.ravel(),
         "draws": np.full(2 * len(result.time), checks.tried, dtype=np.int64),
         "worst_margin": -checks.worst.ravel(),
-        "element": np.array([rows.name(k)[0] if k >= 0 else "" for k in checks.limit.ravel()], dtype=object),
+        "element": np.array(
+            [rows.name(k)[0] if k >= 0 else "" for k in checks.limit.ravel().tolist()], dtype=object
+        ),
     }
 
 

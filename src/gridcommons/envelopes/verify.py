@@ -140,8 +140,8 @@ def _one_sign(slope: FloatArray, moves: BoolArray) -> BoolArray:
 def _on_side(window: Window, queries: Queries, side: int) -> BoolArray:
     kind = window.rows.kind[queries.limit]
     if side == 0:
-        return (kind == Kind.VM_MIN) | (kind == Kind.VA_MIN) | (~_bus(kind) & queries.outward)
-    return (kind == Kind.VM_MAX) | (kind == Kind.VA_MAX) | (~_bus(kind) & ~queries.outward)
+        return np.asarray((kind == Kind.VM_MIN) | (kind == Kind.VA_MIN) | (~_bus(kind) & queries.outward))
+    return np.asarray((kind == Kind.VM_MAX) | (kind == Kind.VA_MAX) | (~_bus(kind) & ~queries.outward))
 
 
 def _bus(kind: IntArray) -> BoolArray:

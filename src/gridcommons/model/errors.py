@@ -34,9 +34,7 @@ class Problem:
         place = self.file
         if self.table:
             place += f" [{self.table}]"
-        where = [
-            f"{word} {value}" for word, value in (("row", self.row), ("column", self.column)) if value
-        ]
+        where = [f"{word} {value}" for word, value in (("row", self.row), ("column", self.column)) if value]
         if where:
             place += " " + ", ".join(where)
         line = f"{place}: found {self.found}, expected {self.expected}"
@@ -65,6 +63,4 @@ class MissingExtraError(GridcommonsError):
     """An optional package is needed; the message is the line to type."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            f"{package} is not installed, and this needs it: pip install 'gridcommons[{extra}]'"
-        )
+        super().__init__(f"{package} is not installed, and this needs it: pip install 'gridcommons[{extra}]'")

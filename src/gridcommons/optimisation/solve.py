@@ -151,4 +151,6 @@ def maximise_log_sum(matrix: FloatArray, row_max: FloatArray, upper: FloatArray)
             if len(bounds) / weight < 1e-8 * len(x):
                 return np.asarray(x * upper)
             weight *= 20.0
-    raise NotConvergedError(f"proportional fairness of {len(x)} ends: the gap stayed above 1e-8 after 1,000 steps")
+    raise NotConvergedError(
+        f"proportional fairness of {len(x)} ends: the gap stayed above 1e-8 after 1,000 steps"
+    )

@@ -8,9 +8,10 @@ What is left is symmetric, so that one LDLᵀ serves every solve, transposed or 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +110,7 @@ class Network:
 
     @cached_property
     def transfer(self) -> tuple[ComplexArray, ComplexArray]:
-        """Current at the ``from`` and ``to`` end of each branch per current into each PQ node (branches, pq nodes)."""
+        """Current at both ends of each branch per current into each PQ node, (branches, pq nodes) each."""
         parts = (self.y_from[:, : self.pq_count], self.y_to[:, : self.pq_count])
         from_end, to_end = (self.solve_pq(part.T.toarray()).T for part in parts)
         return from_end, to_end
@@ -188,7 +189,7 @@ def _held_voltages(grid: Grid, nodes: IntArray) -> tuple[IntArray, ComplexArray]
                 f"source {sources.name[index]} holds a bus at {voltage[index]:.6g} pu that another "
                 "source on the same node holds at another voltage: open the switch between them"
             )
-    return held, voltage[first]
+    return held, np.asarray(voltage[first], dtype=np.complex128)
 
 
 def _fixed_power(grid: Grid, nodes: IntArray, pq_count: int) -> ComplexArray:
@@ -204,7 +205,7 @@ def _stripped_shifts(grid: Grid, nodes: IntArray, count: int, held: IntArray) ->
     """Sum of phase shifts on the way from a source to each node [degree]."""
     branches = grid.branches
     neighbours: list[list[tuple[int, float, int]]] = [[] for _ in range(count)]
-    for index in np.flatnonzero(branches.in_service):
+    for index in np.flatnonzero(branches.in_service).tolist():
         a, b = int(nodes[branches.from_bus[index]]), int(nodes[branches.to_bus[index]])
         if a >= 0:
             turn = float(branches.shift_degree[index])
@@ -270,12 +271,10 @@ def _assemble(
 ) -> tuple[csr_array, csr_array, csr_array]:
     branches = grid.branches
     f, t = nodes[branches.from_bus], nodes[branches.to_bus]
-    left_over = np.where(
-        branches.in_service & (f >= 0), branches.shift_degree - shift[f] + shift[t], 0.0
-    )
+    left_over = np.where(branches.in_service & (f >= 0), branches.shift_degree - shift[f] + shift[t], 0.0)
     # Stripping leaves whole turns at most; rounding them away keeps Y exactly symmetric.
     y_ff, y_ft, y_tf, y_tt = _two_ports(grid, np.where(np.abs(left_over) > 1e-9, left_over % 360.0, 0.0))
-    row = np.arange(len(branches))
+    row = np.arange(len(branches), dtype=np.int64)
     has_f, has_t = f >= 0, t >= 0
     shape = (len(branches), count)
     at_from = [(row[has_f], f[has_f], y_ff[has_f]), (row[has_t], t[has_t], y_ft[has_t])]
@@ -294,7 +293,9 @@ def _shunt_admittance(grid: Grid, nodes: IntArray, count: int) -> csr_array:
     return _sparse([(at[on], at[on], drawn[on])], (count, count))
 
 
-def _sparse(parts: list[tuple[IntArray, IntArray, npt.NDArray[np.generic]]], shape: tuple[int, int]) -> csr_array:
+def _sparse(
+    parts: Sequence[tuple[IntArray, IntArray, npt.NDArray[Any]]], shape: tuple[int, int]
+) -> csr_array:
     row, column, value = (np.concatenate([part[k] for part in parts]) for k in range(3))
     return csr_array(coo_array((value.astype(np.complex128), (row, column)), shape=shape))
 
@@ -313,7 +314,5 @@ def _elimination_order(y: csr_array, pq: IntArray) -> IntArray:
     if not len(pq):
         return np.zeros(0, dtype=np.int64)
     block = csc_array(y[pq][:, pq])
-    lu = splu(
-        block, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
-    )
+    lu = splu(block, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
     return np.argsort(lu.perm_c).astype(np.int64)

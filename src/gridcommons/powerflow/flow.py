@@ -74,7 +74,9 @@ def _solve_helm(network: Network, injections: Injections, threads: int) -> FlowS
         kernel.sum_series(demand, bounds[0], DIRECT_TERMS, (v, mismatch, orders))
     else:
         with ThreadPoolExecutor(threads) as pool:
-            work = [pool.submit(kernel.sum_series, demand, b, DIRECT_TERMS, (v, mismatch, orders)) for b in bounds]
+            work = [
+                pool.submit(kernel.sum_series, demand, b, DIRECT_TERMS, (v, mismatch, orders)) for b in bounds
+            ]
             for part in work:
                 part.result()
     found = np.where(mismatch < TOLERANCE_PU, Found.SERIES, Found.NONE).astype(np.int64)
@@ -85,9 +87,7 @@ def _solve_helm(network: Network, injections: Injections, threads: int) -> FlowS
     return FlowSolution(network, v, mismatch, found)
 
 
-def _continue(
-    network: Network, s: ComplexArray, series: ComplexArray
-) -> tuple[ComplexArray, float, Found]:
+def _continue(network: Network, s: ComplexArray, series: ComplexArray) -> tuple[ComplexArray, float, Found]:
     """Padé's best approximant, polished by Newton where it stalls; NaN where neither solves."""
     values = continue_series(series)
     with np.errstate(all="ignore"):

@@ -36,7 +36,11 @@ class HelmKernel:
         self._parts = (network.factors, network.rows, make_germ(network))
 
     def sum_series(
-        self, demand: Demand, scenarios: tuple[int, int], terms: int, out: tuple[ComplexArray, FloatArray, IntArray]
+        self,
+        demand: Demand,
+        scenarios: tuple[int, int],
+        terms: int,
+        out: tuple[ComplexArray, FloatArray, IntArray],
     ) -> None:
         """Fill ``out`` (voltages, mismatch, order) for scenarios from one to another; releases the GIL."""
         work = make_work(len(self._parts[2].v_re), terms)

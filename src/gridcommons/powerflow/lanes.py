@@ -10,22 +10,27 @@ quantity in eight scenarios.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import intrinsic as untyped_intrinsic
+from numba.extending import lower_builtin, models, register_model
 
 LANES = 8
 """Scenarios that a kernel computes at once."""
+
+# To a type checker an intrinsic takes its typing context; to a kernel it does not.
+intrinsic: Callable[[Any], Any] = untyped_intrinsic
 
 _VECTOR = ir.VectorType(ir.DoubleType(), LANES)
 # Contraction to fused multiply-add is all that is allowed: it changes no result between two runs.
 _FLAGS = ("contract",)
 
 
-class LanesType(types.Type):  # type: ignore[misc]
+class LanesType(types.Type):
     """The type of a value of eight doubles."""
 
     def __init__(self) -> None:
@@ -36,14 +41,14 @@ LANES_TYPE = LanesType()
 
 
 @register_model(LanesType)
-class _LanesModel(models.PrimitiveModel):  # type: ignore[misc]
+class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: Any) -> None:
         super().__init__(manager, numba_type, _VECTOR)
 
 
 def _define(operation: Any, instruction: str) -> None:
     @infer_global(operation)
-    class _Template(AbstractTemplate):  # type: ignore[misc]
+    class _Template(AbstractTemplate):
         def generic(self, args: Any, kws: Any) -> Any:
             both = len(args) == 2 and all(isinstance(arg, LanesType) for arg in args)
             return signature(LANES_TYPE, LANES_TYPE, LANES_TYPE) if both and not kws else None

@@ -63,7 +63,7 @@ def update_data(network: Network, injections: Injections) -> dict[str, Any]:
 
 def solve_batch(model: Any, update: dict[str, Any], threads: int, v: ComplexArray) -> None:
     """Fill ``v`` (scenarios, pq nodes); rows of scenarios that fail keep their NaN."""
-    from power_grid_model.errors import PowerGridBatchError
+    from power_grid_model.errors import PowerGridBatchError  # type: ignore[attr-defined]
 
     options = {
         "update_data": update,
@@ -149,7 +149,7 @@ def _equivalent_circuit(network: Network) -> dict[str, Any]:
 
 def _first_load_id(network: Network) -> int:
     upper = coo_array(triu(network.y, 1))
-    return 2 * network.y.shape[0] + len(network.v_source) + int((upper.data != 0.0).sum())
+    return int(2 * network.y.shape[0] + len(network.v_source) + (upper.data != 0.0).sum())
 
 
 def _loads(network: Network, injections: Injections) -> Any:

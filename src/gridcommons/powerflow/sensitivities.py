@@ -21,11 +21,14 @@ from gridcommons.powerflow.admittance import ComplexArray, Network
 from gridcommons.powerflow.kernels import SWEEP_TOLERANCE, System, iterate_linearised
 from gridcommons.powerflow.solution import FlowSolution
 
+
 def _solve_system(network: Network, d: ComplexArray, b: ComplexArray) -> ComplexArray:
     """x of Y x + D conj(x) = b for every row; a sparse direct solve where the sweeps are slow."""
     out = np.empty_like(b)
     reached = np.empty(len(b))
-    iterate_linearised(network.factors, System(np.ascontiguousarray(d), np.ascontiguousarray(b)), out, reached)
+    iterate_linearised(
+        network.factors, System(np.ascontiguousarray(d), np.ascontiguousarray(b)), out, reached
+    )
     for row in np.flatnonzero(~(reached < SWEEP_TOLERANCE)):
         out[row] = _solve_directly(network, d[row], b[row])
     return out

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
-from feeders import battery, charger, load, random_tree, solar, study, tree, window
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unit_envelopes import boxes_of, mixed_study, worst_of_all_vertices
 
+from feeders import battery, charger, load, study, tree
 from gridcommons.envelopes.allocate import allocate
-from gridcommons.envelopes.at_rest import settle_at_rest
 from gridcommons.envelopes.boxes import Boxes
-from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.objectives import OBJECTIVES
-from gridcommons.envelopes.sharing import share_window
 from gridcommons.known_answers import chain_grid, voltage_band
 from gridcommons.model.grid import Grid
+from unit_envelopes import boxes_of, mixed_study, worst_of_all_vertices
 
 
 @settings(max_examples=20, deadline=None)
@@ -53,7 +49,9 @@ def test_the_branch_whose_flow_reverses_is_safe_where_both_corners_would_not_be(
     grid = tree([0, 1], [0.05 + 0.02j, 0.4 + 0.1j])
     rated = np.array([np.inf, 0.100])
     grid = replace(grid, branches=replace(grid.branches, i_max_from_ka=rated, i_max_to_ka=rated))
-    of = study(grid, [battery("far", "b2", 90.0), battery("near", "b1", 90.0)], limits=voltage_band(grid, 0.5, 1.5))
+    of = study(
+        grid, [battery("far", "b2", 90.0), battery("near", "b1", 90.0)], limits=voltage_band(grid, 0.5, 1.5)
+    )
     w, rest, boxes = boxes_of(of)
     assert worst_of_all_vertices(w, rest, boxes) <= 1e-6
     wide = Boxes(boxes.rest_kw, boxes.up_kw.copy(), boxes.down_kw.copy())

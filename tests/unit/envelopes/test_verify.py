@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from feeders import charger, load, random_tree, solar, study, tree
-from unit_envelopes import boxes_of, mixed_study
 
+from feeders import charger, load, random_tree, solar, study, tree
 from gridcommons.envelopes.boxes import Boxes
 from gridcommons.envelopes.verify import adversarial_corners, check_boxes
 from gridcommons.model.errors import StudyError
 from gridcommons.tasks import run
+from unit_envelopes import boxes_of, mixed_study
 
 
 def many_chargers(count=40, seed=1):
@@ -66,7 +66,13 @@ def test_the_task_writes_the_same_bytes_twice_and_names_its_columns():
     assert list(envelopes.columns) == ["time", "asset", "p_min_kw", "p_max_kw", "resolved"]
     assert len(envelopes) == 3 * 6 and (envelopes.p_min_kw <= envelopes.p_max_kw).all()
     assert one.summary["violations_found"] == 0
-    assert set(one.summary["objectives"]) == {"max_total", "equal", "proportional", "max_min", "proportional_fairness"}
+    assert set(one.summary["objectives"]) == {
+        "max_total",
+        "equal",
+        "proportional",
+        "max_min",
+        "proportional_fairness",
+    }
 
 
 def test_a_study_with_nothing_to_control_and_unknown_names_are_refused_together():

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from feeders import branches, buses, random_tree, source, tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from feeders import branches, buses, random_tree, source, tree
 from gridcommons.known_answers import chain_grid, two_bus_closed_form_pu
 from gridcommons.model.errors import GridcommonsError, InfeasibleError
 from gridcommons.model.grid import BusSwitches, FixedInjections, Grid, Shunts, Sources
@@ -74,7 +74,9 @@ def test_helm_equals_newton_on_random_grids(seed, count, loops):
     ratio = generator.uniform(0.95, 1.05, len(ends))
     charging = generator.uniform(0.0, 0.02, len(ends))
     grid = Grid(
-        grid.buses, branches(ends, z_pu, ratio=ratio, b_from_pu=charging, b_to_pu=charging), source(vm_pu=1.02)
+        grid.buses,
+        branches(ends, z_pu, ratio=ratio, b_from_pu=charging, b_to_pu=charging),
+        source(vm_pu=1.02),
     )
     network, injections = build_network(grid), random_injections(generator, grid, 19)
     helm = solve_power_flow(network, injections)
@@ -111,7 +113,9 @@ def test_columns_background_and_fixed_injections_are_the_same_power():
     for method in ("helm", "newton"):
         direct = solve_power_flow(network, injections, method=method).v_pq
         np.testing.assert_allclose(solve_power_flow(network, nothing, method=method).v_pq, direct, atol=1e-9)
-        np.testing.assert_allclose(solve_power_flow(inside, empty, method=method).v_pq[0], direct[0], atol=1e-9)
+        np.testing.assert_allclose(
+            solve_power_flow(inside, empty, method=method).v_pq[0], direct[0], atol=1e-9
+        )
 
 
 def test_phase_shifts_are_stripped_and_given_back_in_the_angles():
@@ -137,7 +141,8 @@ def test_an_open_end_leaves_the_branch_charged_and_a_closed_switch_joins_buses()
     lines = branches(ends, 0.1 + 0.2j, b_from_pu=charging, b_to_pu=charging)
     opened = replace(lines, to_closed=np.array([True, False]))
     solution = solve_power_flow(
-        build_network(Grid(buses(3), opened, source())), Injections(np.array([1]), np.array([[10.0]]), np.zeros((1, 1)))
+        build_network(Grid(buses(3), opened, source())),
+        Injections(np.array([1]), np.array([[10.0]]), np.zeros((1, 1))),
     )
     assert np.isnan(solution.vm_pu()[0, 2])
     i_to = 0.3j + 1.0 / (0.1 + 0.2j + 1.0 / 0.3j)
@@ -145,7 +150,9 @@ def test_an_open_end_leaves_the_branch_charged_and_a_closed_switch_joins_buses()
     assert np.abs(solution.currents_pu()[0][0, 1]) == pytest.approx(by_hand, rel=1e-9)
     switch = BusSwitches(("s",), np.array([1]), np.array([2]), np.array([True]))
     joined = Grid(buses(3), branches([(0, 1)], 0.1 + 0.2j), source(), switches=switch)
-    far = solve_power_flow(build_network(joined), Injections(np.array([2]), np.array([[40.0]]), np.zeros((1, 1))))
+    far = solve_power_flow(
+        build_network(joined), Injections(np.array([2]), np.array([[40.0]]), np.zeros((1, 1)))
+    )
     assert far.vm_pu()[0, 1] == far.vm_pu()[0, 2] < 1.0
 
 
@@ -162,7 +169,9 @@ def test_two_sources_feed_from_both_ends_and_contradicting_ones_are_refused():
         tree([0, 1], 0.2 + 0.1j),
         sources=Sources(("a", "b"), np.array([0, 2]), np.array([1.0, 1.0]), np.zeros(2)),
     )
-    solution = solve_power_flow(build_network(grid), Injections(np.array([1]), np.array([[50.0]]), np.zeros((1, 1))))
+    solution = solve_power_flow(
+        build_network(grid), Injections(np.array([1]), np.array([[50.0]]), np.zeros((1, 1)))
+    )
     p_kw = solution.p_from_kw()[0]
     # The load is shared half and half; each source adds the losses of its own line.
     assert p_kw[1] == pytest.approx(-25.0, abs=1e-6) and 25.0 < p_kw[0] < 25.2

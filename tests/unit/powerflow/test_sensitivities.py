@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from feeders import random_tree
 
+from feeders import random_tree
 from gridcommons.known_answers import chain_grid
 from gridcommons.powerflow.admittance import build_network
 from gridcommons.powerflow.flow import solve_power_flow

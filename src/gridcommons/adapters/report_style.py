@@ -1,0 +1,193 @@
+"""How charts look: colours, figures, time axes, labels that keep clear of each other, clean SVG.
+
+Blue stands for drawing power and for low voltage, which it causes; orange for injecting and for high
+voltage. The pair, and the colours of the kinds (M. Okabe, K. Ito, Color Universal Design, 2008), stay
+apart for colour-blind readers.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from gridcommons.model.grid import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, MUTED, RULE, PALE = "#17202b", "#5a6673", "#dfe4e9", "#f3f5f7"
+IMPORT, EXPORT = "#2a6fb0", "#d9791f"
+BROKEN = "#b3125e"
+UNKNOWN = "#8a94a0"
+KIND_COLOURS = {
+    "pv": "#e8a317",
+    "battery": "#12936a",
+    "ev_charger": "#2a6fb0",
+    "heat_pump": "#bb5f94",
+    "chp": "#c4501b",
+    "demand_response": "#58a6d8",
+}
+KIND_WORDS = {
+    "pv": ("solar plant", "solar plants"),
+    "battery": ("battery", "batteries"),
+    "ev_charger": ("charging station", "charging stations"),
+    "heat_pump": ("heat pump", "heat pumps"),
+    "chp": ("CHP", "CHPs"),
+    "demand_response": ("demand response", "demand responses"),
+}
+WIDTH_INCH = 10.8
+"""Width of a chart over the whole page; text of 9 pt is then about 13 px."""
+
+_RC = {
+    "svg.fonttype": "none",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 8.6,
+    "text.parse_math": False,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 9.2,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.titlecolor": INK,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "hatch.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.size": 3.0,
+    "ytick.major.size": 0.0,
+    "xtick.major.width": 0.6,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "image.interpolation": "none",
+    "path.simplify_threshold": 0.2,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A finished chart: its SVG, and in words what it shows."""
+
+    svg: str
+    words: str
+
+
+def style() -> AbstractContextManager[None]:
+    """The settings under which all charts are made."""
+    import matplotlib
+
+    return matplotlib.rc_context({**_RC, "svg.hashsalt": "gridcommons"})
+
+
+def make_figure(height_inch: float, width_inch: float = WIDTH_INCH) -> Figure:
+    """An empty figure."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width_inch, height_inch), layout="none")
+
+
+def finish(figure: Figure, words: str, prefix: str) -> Chart:
+    """The figure as SVG that can stand in a page: ids of its own, no address, no date."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    FigureCanvasSVG(figure)
+    target = io.StringIO()
+    figure.savefig(target, format="svg", dpi=144, metadata={"Date": None, "Creator": None})
+    return Chart(_cleaned(target.getvalue(), prefix), words)
+
+
+def _cleaned(svg: str, prefix: str) -> str:
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
+    head, body = svg.split(">", 1)
+    box = re.search(r'viewBox="([^"]*)"', head)
+    head = f'<svg viewBox="{box.group(1) if box else "0 0 100 100"}" class="chart" aria-hidden="true"'
+    body = re.sub(r'(\bid=")', rf"\g<1>{prefix}-", body)
+    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", body)
+    # Hundredths of a point are finer than any screen; six decimals are twice the bytes.
+    body = re.sub(r"(?<=\d\.\d\d)\d+(?=[\s\"'),;])", "", body)
+    body = re.sub(r"\n\s*", "\n", body)
+    return f"{head}>{body}".strip()
+
+
+def kind_colour(kind: str) -> str:
+    """Colour of an asset kind; the same grey for all that have none of their own."""
+    return KIND_COLOURS.get(kind, UNKNOWN)
+
+
+def kind_words(kind: str, count: int = 2) -> str:
+    """An asset kind in plain words: ``solar plants``."""
+    if not kind:
+        return "device" if count == 1 else "devices"
+    one, many = KIND_WORDS.get(kind, (kind.replace("_", " "), kind.replace("_", " ")))
+    return one if count == 1 else many
+
+
+def time_axis(axes: Axes, dates: FloatArray, zone: str, *, label: bool = True) -> None:
+    """Local times along x."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    local = ZoneInfo(zone)
+    locator = AutoDateLocator(tz=local, minticks=4, maxticks=9)
+    formatter = ConciseDateFormatter(locator, tz=local, show_offset=False)
+    if dates[-1] - dates[0] <= 1.5:
+        formatter.zero_formats = ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(formatter)
+    axes.set_xlim(dates[0], dates[-1])
+    if label:
+        axes.set_xlabel(f"local time ({zone})", color=MUTED, fontsize=8, loc="right")
+
+
+def quiet_grid(axes: Axes, which: str = "y") -> None:
+    """Rules behind the data along one axis, no frame on the left."""
+    axes.grid(True, axis=which, color=RULE, linewidth=0.6)  # type: ignore[arg-type]
+    axes.spines["left"].set_visible(False)
+
+
+def spread_labels(places: Sequence[float], gap: float) -> list[float]:
+    """Places as near as possible to the given ones and at least ``gap`` apart, in the same order."""
+    order = np.argsort(places, kind="stable")
+    moved = np.array(places, dtype=float)[order]
+    for _ in range(200):
+        short = gap - np.diff(moved)
+        if not (short > 1e-9).any():
+            break
+        push = np.maximum(short, 0.0) / 2.0
+        moved[:-1] -= push
+        moved[1:] += push
+    out = np.empty(len(moved))
+    out[order] = moved
+    return [float(value) for value in out]
+
+
+def halo(width: float = 2.4) -> list[Any]:
+    """A white edge that keeps text readable on colour."""
+    from matplotlib.patheffects import withStroke
+
+    return [withStroke(linewidth=width, foreground="white")]
+
+
+def shorten(name: str, most: int) -> str:
+    """A name with its middle left out where it is too long for a label."""
+    if len(name) <= most:
+        return name
+    head = (most - 1) // 2
+    return f"{name[:head]}…{name[len(name) - (most - 1 - head):]}"
