@@ -6,7 +6,7 @@ All of them live in this one file: numba's cache does not see edits in another o
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -62,6 +62,7 @@ class Work(NamedTuple):
     v: FloatArray
     w: FloatArray
     x: FloatArray
+    carried: FloatArray
     s: FloatArray
     total: FloatArray
     peak: FloatArray
@@ -73,6 +74,7 @@ def make_work(pq_count: int, terms: int) -> Work:
     return Work(
         np.empty(series),
         np.empty(series),
+        np.empty(vector),
         np.empty(vector),
         np.empty(vector),
         np.empty(vector),
@@ -102,24 +104,95 @@ def _gather(demand: Demand, first: int, count: int, s: FloatArray) -> None:
 def _start(germ: Germ, terms: int, work: Work) -> None:
     """Order 0: the no-load state."""
     for node in range(germ.v_re.shape[0]):
-        row = node * terms * PAIR
+        row, at = node * terms * PAIR, node * PAIR
         store(work.w, row, spread(germ.w_re[node]))
         store(work.w, row + LANES, spread(germ.w_im[node]))
-        store(work.v, row, spread(germ.v_re[node]))
-        store(work.v, row + LANES, spread(germ.v_im[node]))
-        store(work.total, node * PAIR, spread(germ.v_re[node]))
-        store(work.total, node * PAIR + LANES, spread(germ.v_im[node]))
+        store(work.total, at, spread(germ.v_re[node]))
+        store(work.total, at + LANES, spread(germ.v_im[node]))
+        store(work.carried, at, spread(0.0))
+        store(work.carried, at + LANES, spread(0.0))
 
 
 @_jit
-def _current(order: int, terms: int, nodes: int, work: Work) -> None:
-    """Right-hand side S* conj(W[n−1]) of order n."""
-    for node in range(nodes):
-        row = (node * terms + order - 1) * PAIR
+def _extend_reciprocal(order: int, row: int, a: Any, b: Any, work: Work) -> Any:
+    """W[n] = −W[0] Σ_{m<n} W[m] V[n−m] of the node whose series start at ``row``; −W[0] = a + jb."""
+    sum_re, sum_im = spread(0.0), spread(0.0)
+    w_at, v_at = row, row + order * PAIR
+    for _ in range(order):
+        w_re, w_im = load(work.w, w_at), load(work.w, w_at + LANES)
+        v_re, v_im = load(work.v, v_at), load(work.v, v_at + LANES)
+        sum_re = sum_re + w_re * v_re - w_im * v_im
+        sum_im = sum_im + w_re * v_im + w_im * v_re
+        w_at += PAIR
+        v_at -= PAIR
+    w_re, w_im = a * sum_re - b * sum_im, a * sum_im + b * sum_re
+    store(work.w, row + order * PAIR, w_re)
+    store(work.w, row + order * PAIR + LANES, w_im)
+    return w_re, w_im
+
+
+@_jit
+def _forward(order: int, factors: Factors, germ: Germ, terms: int, work: Work) -> None:
+    """W[n−1], the right-hand side S* conj(W[n−1]) and its elimination, in one sweep."""
+    for node in range(germ.w_re.shape[0]):
+        row, at = node * terms * PAIR, node * PAIR
         w_re, w_im = load(work.w, row), load(work.w, row + LANES)
-        s_re, s_im = load(work.s, node * PAIR), load(work.s, node * PAIR + LANES)
-        store(work.x, node * PAIR, s_re * w_re + s_im * w_im)
-        store(work.x, node * PAIR + LANES, s_im * w_re - s_re * w_im)
+        if order > 1:
+            a, b = spread(-germ.w_re[node]), spread(-germ.w_im[node])
+            w_re, w_im = _extend_reciprocal(order - 1, row, a, b, work)
+        s_re, s_im = load(work.s, at), load(work.s, at + LANES)
+        y_re = load(work.carried, at) + s_re * w_re + s_im * w_im
+        y_im = load(work.carried, at + LANES) + s_im * w_re - s_re * w_im
+        store(work.carried, at, spread(0.0))
+        store(work.carried, at + LANES, spread(0.0))
+        store(work.x, at, y_re)
+        store(work.x, at + LANES, y_im)
+        for entry in range(factors.start[node], factors.start[node + 1]):
+            to = factors.row[entry] * PAIR
+            a, b = spread(factors.re[entry]), spread(factors.im[entry])
+            store(work.carried, to, load(work.carried, to) - a * y_re + b * y_im)
+            store(work.carried, to + LANES, load(work.carried, to + LANES) - a * y_im - b * y_re)
+
+
+@_jit
+def _backward(order: int, factors: Factors, terms: int, work: Work) -> float:
+    """V[n] by back-substitution, added to the sum; gives the largest |V[n]|², NaN if one is not finite."""
+    peak = spread(0.0)
+    for node in range(factors.pivot_re.shape[0] - 1, -1, -1):
+        at, row = node * PAIR, (node * terms + order) * PAIR
+        a, b = spread(factors.pivot_re[node]), spread(factors.pivot_im[node])
+        x_re, x_im = load(work.x, at), load(work.x, at + LANES)
+        y_re, y_im = a * x_re - b * x_im, a * x_im + b * x_re
+        for entry in range(factors.start[node], factors.start[node + 1]):
+            of = factors.row[entry] * PAIR
+            a, b = spread(factors.re[entry]), spread(factors.im[entry])
+            x_re, x_im = load(work.x, of), load(work.x, of + LANES)
+            y_re = y_re - a * x_re + b * x_im
+            y_im = y_im - a * x_im - b * x_re
+        store(work.x, at, y_re)
+        store(work.x, at + LANES, y_im)
+        store(work.v, row, y_re)
+        store(work.v, row + LANES, y_im)
+        store(work.total, at, load(work.total, at) + y_re)
+        store(work.total, at + LANES, load(work.total, at + LANES) + y_im)
+        peak = larger(y_re * y_re + y_im * y_im, peak)
+    store(work.peak, 0, peak)
+    worst = 0.0
+    for lane in range(LANES):
+        if not work.peak[lane] <= worst:
+            worst = work.peak[lane]
+    return worst
+
+
+@_jit
+def _series(factors: Factors, germ: Germ, terms: int, work: Work) -> int:
+    """Coefficients of eight scenarios and their direct sum; gives the highest order computed."""
+    _start(germ, terms, work)
+    for order in range(1, terms):
+        _forward(order, factors, germ, terms, work)
+        if _backward(order, factors, terms, work) < LAST_TERM_PU * LAST_TERM_PU:
+            return order
+    return terms - 1
 
 
 @_jit
@@ -149,61 +222,6 @@ def _back_substitute(factors: Factors, x: FloatArray) -> None:
             y_im = y_im - a * x_im - b * x_re
         store(x, node * PAIR, y_re)
         store(x, node * PAIR + LANES, y_im)
-
-
-@_jit
-def _add_order(order: int, terms: int, nodes: int, work: Work) -> float:
-    """Store V[n], add it to the sum; gives the largest |V[n]|², NaN where a lane is not finite."""
-    peak = spread(0.0)
-    for node in range(nodes):
-        x_re, x_im = load(work.x, node * PAIR), load(work.x, node * PAIR + LANES)
-        row = (node * terms + order) * PAIR
-        store(work.v, row, x_re)
-        store(work.v, row + LANES, x_im)
-        at = node * PAIR
-        store(work.total, at, load(work.total, at) + x_re)
-        store(work.total, at + LANES, load(work.total, at + LANES) + x_im)
-        peak = larger(x_re * x_re + x_im * x_im, peak)
-    store(work.peak, 0, peak)
-    worst = 0.0
-    for lane in range(LANES):
-        if not work.peak[lane] <= worst:
-            worst = work.peak[lane]
-    return worst
-
-
-@_jit
-def _extend_reciprocal(order: int, terms: int, germ: Germ, work: Work) -> None:
-    """W[n] = −W[0] Σ_{m<n} W[m] V[n−m]."""
-    for node in range(germ.w_re.shape[0]):
-        row = node * terms * PAIR
-        w_at, v_at = row, row + order * PAIR
-        sum_re, sum_im = spread(0.0), spread(0.0)
-        for _ in range(order):
-            w_re, w_im = load(work.w, w_at), load(work.w, w_at + LANES)
-            v_re, v_im = load(work.v, v_at), load(work.v, v_at + LANES)
-            sum_re = sum_re + w_re * v_re - w_im * v_im
-            sum_im = sum_im + w_re * v_im + w_im * v_re
-            w_at += PAIR
-            v_at -= PAIR
-        a, b = spread(-germ.w_re[node]), spread(-germ.w_im[node])
-        store(work.w, row + order * PAIR, a * sum_re - b * sum_im)
-        store(work.w, row + order * PAIR + LANES, a * sum_im + b * sum_re)
-
-
-@_jit
-def _series(factors: Factors, germ: Germ, terms: int, work: Work) -> int:
-    """Coefficients of eight scenarios and their direct sum; gives the highest order computed."""
-    nodes = germ.v_re.shape[0]
-    _start(germ, terms, work)
-    for order in range(1, terms):
-        _current(order, terms, nodes, work)
-        _eliminate(factors, work.x)
-        _back_substitute(factors, work.x)
-        if _add_order(order, terms, nodes, work) < LAST_TERM_PU * LAST_TERM_PU:
-            return order
-        _extend_reciprocal(order, terms, germ, work)
-    return terms - 1
 
 
 @_jit
@@ -261,7 +279,9 @@ def coefficients(
     _gather(demand, first, 1, work.s)
     highest = _series(factors, germ, terms, work)
     series = np.zeros((terms, nodes), np.complex128)
-    for order in range(highest + 1):
+    for node in range(nodes):
+        series[0, node] = complex(germ.v_re[node], germ.v_im[node])
+    for order in range(1, highest + 1):
         for node in range(nodes):
             at = (node * terms + order) * PAIR
             series[order, node] = complex(work.v[at], work.v[at + LANES])

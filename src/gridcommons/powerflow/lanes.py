@@ -34,7 +34,7 @@ class LanesType(types.Type):
     """The type of a value of eight doubles."""
 
     def __init__(self) -> None:
-        super().__init__(name=f"Lanes{LANES}")
+        super().__init__(name=f"Lanes{LANES}")  # type: ignore[no-untyped-call]
 
 
 LANES_TYPE = LanesType()
