@@ -62,16 +62,16 @@ def draw_assets(
 ) -> Chart:
     """A small chart for each chosen asset: its envelope within what its device could do, and its plan."""
     rows = -(-len(chosen) // _COLUMNS)
-    high = 1.62 * rows + 0.5
+    high = 1.62 * rows + 0.6
     figure = make_figure(high)
     width, gap = 0.272, 0.066
     for place, asset in enumerate(chosen):
         left = 0.045 + (place % _COLUMNS) * (width + gap)
-        bottom = high - (place // _COLUMNS + 1) * 1.62 + 0.12
+        bottom = high - (place // _COLUMNS + 1) * 1.62 - 0.08
         axes = figure.add_axes((left, bottom / high, width, 1.0 / high))
         _draw_asset(axes, bins, book, asset, bands[book.name[asset]])
-        last = place + _COLUMNS >= len(chosen)
-        time_axis(axes, bins.dates, clock.timezone, label=last and place == len(chosen) - 1)
+        time_axis(axes, bins.dates, clock.timezone, label=place == len(chosen) - 1, most_ticks=6)
+    figure.text(0.045, 1.0 - 0.13 / high, SIGN, fontsize=8, color=MUTED)
     words = "Envelopes of " + ", ".join(book.name[asset] for asset in chosen)
     return finish(figure, words, "assets")
 
@@ -96,7 +96,9 @@ def _draw_asset(axes: Axes, bins: Bins, book: AssetBook, asset: int, bands: Band
     axes.set_title(shorten(book.name[asset], 34), pad=15, fontsize=8.6)
     got = "" if np.isnan(share) else f", gets {100 * share:.0f} % of its range"
     where = f" at {shorten(book.bus[asset], 22)}" if book.bus[asset] else ""
-    axes.text(0, 1.06, f"{kind_words(kind, 1)}{where}{got}", transform=axes.transAxes, fontsize=7.4, color=MUTED)
+    axes.text(
+        0, 1.06, f"{kind_words(kind, 1)}{where}{got}", transform=axes.transAxes, fontsize=7.4, color=MUTED
+    )
 
 
 def _is_stackable(by_kind: Mapping[str, Bands]) -> bool:
@@ -116,7 +118,9 @@ def _stack(axes: Axes, bins: Bins, by_kind: Mapping[str, Bands]) -> None:
             base = top
 
 
-def _label_layer(axes: Axes, bins: Bins, layer: tuple[FloatArray, FloatArray], kind: str, tall: float) -> None:
+def _label_layer(
+    axes: Axes, bins: Bins, layer: tuple[FloatArray, FloatArray], kind: str, tall: float
+) -> None:
     """The kind's name where its layer is thick for long enough to hold it."""
     base, top = layer
     count = len(base)
@@ -130,7 +134,9 @@ def _label_layer(axes: Axes, bins: Bins, layer: tuple[FloatArray, FloatArray], k
     if held.max() > 0.08 * tall:
         date = (bins.dates[at] + bins.dates[at + 1]) / 2.0
         middle = (base[at] + top[at]) / 2.0
-        axes.text(date, middle, kind_words(kind), ha="center", va="center", fontsize=8.4, path_effects=halo(2.0))
+        axes.text(
+            date, middle, kind_words(kind), ha="center", va="center", fontsize=8.4, path_effects=halo(2.0)
+        )
 
 
 def _band(axes: Axes, bins: Bins, values: FloatArray, colour: str) -> None:
@@ -185,9 +191,7 @@ def _line(axes: Axes, bins: Bins, values: FloatArray, colour: str, width: float,
     )
 
 
-def _fill(
-    axes: Axes, bins: Bins, low: FloatArray, high: FloatArray, colour: str, alpha: float = 1.0
-) -> None:
+def _fill(axes: Axes, bins: Bins, low: FloatArray, high: FloatArray, colour: str, alpha: float = 1.0) -> None:
     axes.fill_between(
         bins.dates,
         np.append(low, low[-1]),

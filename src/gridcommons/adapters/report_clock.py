@@ -63,6 +63,12 @@ class Clock:
         at = self.local(step)
         return f"{at:%a} {at.day} {at:%b %Y, %H:%M}"
 
+    def brief(self, step: int) -> str:
+        """``12:00``, with the day where the result has several."""
+        at = self.local(step)
+        one_day = at.date() == self.local(0).date() == (self.local(self.steps) - timedelta(seconds=1)).date()
+        return f"{at:%H:%M}" if one_day else f"{at.day} {at:%b, %H:%M}"
+
     def window_words(self) -> str:
         """The span of the result: its day, or its first and last one."""
         first, last = self.local(0), self.local(self.steps) - timedelta(microseconds=1)

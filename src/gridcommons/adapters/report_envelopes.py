@@ -122,9 +122,7 @@ def read_assets(tables: ResultTables, clock: Clock) -> tuple[AssetBook, dict[str
     return book, {name: _bands(sums, number, clock.steps) for number, name in enumerate(kinds.names)}
 
 
-def _add(
-    sums: dict[int, FloatArray], kind: IntArray, step: IntArray, values: FloatArray, steps: int
-) -> None:
+def _add(sums: dict[int, FloatArray], kind: IntArray, step: IntArray, values: FloatArray, steps: int) -> None:
     for number in np.unique(kind):
         mine = kind == number
         total = sums.setdefault(int(number), np.zeros(steps))
@@ -178,7 +176,10 @@ def read_checks(tables: ResultTables, clock: Clock) -> CheckBook | None:
 
 
 def choose_assets(book: AssetBook, most: int) -> list[int]:
-    """Assets worth a picture of their own: of each kind in turn the one most cut, then the next, …"""
+    """Assets worth a picture of their own: of each kind in turn the one most cut, then the next, …
+
+    Those that got all that their device allows come only where room is left.
+    """
     cut_kwh = np.nan_to_num(book.device_kwh) - book.offered_kwh
     share = np.nan_to_num(book.got_share, nan=1.0)
     order = sorted(range(len(book.name)), key=lambda a: (share[a], -cut_kwh[a], book.name[a]))
@@ -187,7 +188,7 @@ def choose_assets(book: AssetBook, most: int) -> list[int]:
     for place, asset in enumerate(order):
         rank[asset] = (turn.get(book.kind[asset], 0), place)
         turn[book.kind[asset]] = rank[asset][0] + 1
-    chosen = sorted(order, key=lambda a: rank[a])[:most]
+    chosen = sorted(order, key=lambda a: (share[a] > 0.999 and rank[a][0] > 0, rank[a]))[:most]
     return sorted(chosen, key=lambda a: (book.kind[a], rank[a]))
 
 

@@ -78,6 +78,7 @@ class Snapshot:
     step: int
     vm_pu: FloatArray
     loading_percent: FloatArray
+    is_source: BoolArray
     vm_min_pu: FloatArray
     vm_max_pu: FloatArray
     loading_max_percent: FloatArray
@@ -98,8 +99,12 @@ class Snapshot:
         return self.loading_percent > self.loading_max_percent * (1.0 + TOLERANCE)
 
     def worst_bus(self) -> int:
-        """The bus farthest beyond its band, or nearest to an end of it; -1 where no voltage is known."""
+        """The bus farthest beyond its band, or nearest to an end of it; -1 where no voltage is known.
+
+        Sources, whose voltage is given, come only where they break a limit themselves.
+        """
         beyond = np.fmax(self.vm_min_pu - self.vm_pu, self.vm_pu - self.vm_max_pu)
+        beyond = np.where(self.is_source & (beyond <= TOLERANCE), np.nan, beyond)
         return _argmax(np.where(np.isfinite(self.vm_pu), beyond, np.nan))
 
     def worst_branch(self) -> int:
@@ -220,6 +225,7 @@ def read_snapshot(
         step,
         _by_number(grid.buses, voltages, "bus", "vm_pu"),
         _by_number(grid.branches, loadings, "branch", "loading_percent"),
+        grid.ways.is_source,
         limits.at("vm_min_pu", np.full(len(buses), step), buses),
         limits.at("vm_max_pu", np.full(len(buses), step), buses),
         limits.at("loading_max_percent", np.full(len(branches), step), branches),

@@ -36,6 +36,8 @@ TITLES = {
     "p_min": "All at their lower end (p_min)",
 }
 _MOST_NAMED = 14
+_MOST_STRETCH = 2.5
+"""How much a map that is high and narrow may be stretched sideways."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +52,7 @@ class Scales:
     vm_max_pu: float
 
 
-def draw_maps(
-    grid: GridPicture, limits: LimitBook, clock: Clock, snapshots: Mapping[str, Snapshot]
-) -> Chart:
+def draw_maps(grid: GridPicture, limits: LimitBook, clock: Clock, snapshots: Mapping[str, Snapshot]) -> Chart:
     """One panel a scenario, side by side, or below each other where the grid is much wider than high."""
     scales = _scales(limits, snapshots)
     figure, axes = _panels(grid, len(snapshots))
@@ -88,7 +88,9 @@ def _scales(limits: LimitBook, snapshots: Mapping[str, Snapshot]) -> Scales:
     half = float(np.abs(ends - middle).max()) * 1.04
     voltage = LinearSegmentedColormap.from_list("vm", ["#08306b", IMPORT, "#d5dade", EXPORT, "#7f2704"])
     loading = LinearSegmentedColormap.from_list("load", ["#d3d9de", "#8c97a3", "#1d2733"])
-    return Scales(Normalize(middle - half, middle + half), voltage, Normalize(0, 100), loading, vm_min, vm_max)
+    return Scales(
+        Normalize(middle - half, middle + half), voltage, Normalize(0, 100), loading, vm_min, vm_max
+    )
 
 
 def _panels(grid: GridPicture, count: int) -> tuple[Figure, list[Axes]]:
@@ -98,11 +100,12 @@ def _panels(grid: GridPicture, count: int) -> tuple[Figure, list[Axes]]:
     wide = grid.layout.is_map and aspect > 2.2
     columns, rows = (1, count) if wide else (count, 1)
     width = (WIDTH_INCH - 0.2 - 0.25 * (columns - 1)) / columns
+    stretch = float(np.clip(0.55 / max(aspect, 1e-6), 1.0, _MOST_STRETCH)) if grid.layout.is_map else 1.0
     if grid.layout.is_map:
-        height = float(np.clip(width / max(aspect, 1e-6), 1.6, 4.6))
+        height = float(np.clip(width / max(aspect * stretch, 1e-6), 1.6, 4.4))
     else:
         height = float(np.clip(0.19 * (len(np.unique(y)) + 2), 1.0, 5.0))
-    head, foot = 0.72, 0.78
+    head, foot = 0.72, 0.98
     total = rows * (height + head) + foot
     figure = make_figure(total)
     axes = []
@@ -113,7 +116,7 @@ def _panels(grid: GridPicture, count: int) -> tuple[Figure, list[Axes]]:
         axes.append(figure.add_axes(box))
     for panel in axes:
         panel.set_axis_off()
-        panel.set_aspect("equal" if grid.layout.is_map else "auto", adjustable="datalim")
+        panel.set_aspect(1.0 / stretch if grid.layout.is_map else "auto", adjustable="datalim")
         panel.margins(0.06, 0.06 if np.ptp(y) > 0 else 0.5)
     return figure, axes
 
@@ -136,22 +139,26 @@ def _draw_panel(axes: Axes, grid: GridPicture, snapshot: Snapshot, scales: Scale
         LineCollection(
             list(segments[fine]),
             colors=scales.loading_colours(scales.loading(known[fine])),
-            linewidths=1.0 + 2.2 * known[fine] / 100.0,
+            linewidths=1.2 + 2.8 * known[fine] / 100.0,
             capstyle="round",
             zorder=2,
         )
     )
-    axes.add_collection(LineCollection(list(segments[~ways.closed]), colors=MUTED, linewidths=0.8, linestyles=":"))
+    axes.add_collection(
+        LineCollection(list(segments[~ways.closed]), colors=MUTED, linewidths=0.8, linestyles=":")
+    )
     axes.add_collection(LineCollection(list(segments[over]), colors=BROKEN, linewidths=3.2, zorder=3))
     middle = segments[over].mean(axis=1)
-    axes.scatter(middle[:, 0], middle[:, 1], marker="X", s=70, color=BROKEN, edgecolor="white", linewidth=0.8, zorder=6)
+    axes.scatter(
+        middle[:, 0], middle[:, 1], marker="X", s=70, color=BROKEN, edgecolor="white", linewidth=0.8, zorder=6
+    )
     _draw_buses(axes, grid, snapshot, scales)
     axes.autoscale_view()
 
 
 def _draw_buses(axes: Axes, grid: GridPicture, snapshot: Snapshot, scales: Scales) -> None:
     x, y, is_source = grid.layout.x, grid.layout.y, grid.ways.is_source
-    size = float(np.clip(2600.0 / max(len(x), 1), 7.0, 60.0))
+    size = float(np.clip(1900.0 / max(len(x), 1), 6.0, 60.0))
     colours = scales.voltage_colours(scales.voltage(np.nan_to_num(snapshot.vm_pu, nan=1.0)))
     dark = np.isfinite(snapshot.vm_pu)
     groups: list[tuple[Any, str, float]] = [
@@ -184,7 +191,9 @@ def _ring(axes: Axes, grid: GridPicture, snapshot: Snapshot, size: float) -> Non
         axes.scatter(x[bus], y[bus], s=7.0 * size, facecolor="none", edgecolor=INK, linewidth=1.3, zorder=7)
     if branch >= 0:
         at_x, at_y = (float(p[[ways.from_bus[branch], ways.to_bus[branch]]].mean()) for p in (x, y))
-        axes.scatter(at_x, at_y, s=5.0 * size, marker="D", facecolor="none", edgecolor=INK, linewidth=1.3, zorder=7)
+        axes.scatter(
+            at_x, at_y, s=5.0 * size, marker="D", facecolor="none", edgecolor=INK, linewidth=1.3, zorder=7
+        )
     if len(x) <= _MOST_NAMED:
         for number, name in enumerate(grid.buses.names):
             axes.annotate(
@@ -206,13 +215,19 @@ def _head(axes: Axes, grid: GridPicture, clock: Clock, what: tuple[str, Snapshot
     broken = snapshot.too_low.any() or snapshot.too_high.any()
     texts = (
         (0.54, TITLES[scenario], INK, "bold", 9.2),
-        (0.36, f"worst at {clock.words(snapshot.step)}", MUTED, "normal", 8.0),
+        (0.36, f"worst at {clock.brief(snapshot.step)}", MUTED, "normal", 8.0),
         (0.20, f"○ {shorten(bus, 56)}", BROKEN if broken else INK, "normal", 8.0),
         (0.04, f"◇ {shorten(branch, 56)}", BROKEN if snapshot.overloaded.any() else INK, "normal", 8.0),
     )
     for above, text, colour, weight, size in texts:
         axes.text(
-            0.0, 1.0 + above / high, text, transform=axes.transAxes, color=colour, fontweight=weight, fontsize=size
+            0.0,
+            1.0 + above / high,
+            text,
+            transform=axes.transAxes,
+            color=colour,
+            fontweight=weight,
+            fontsize=size,
         )
 
 
@@ -223,22 +238,35 @@ def _colour_bars(figure: Figure, scales: Scales) -> None:
     limits = [v for v in (scales.vm_min_pu, scales.vm_max_pu) if np.isfinite(v)]
     bars: list[tuple[float, Any, Any, FloatArray, str]] = [
         (0.03, scales.voltage, scales.voltage_colours, np.array(limits), "voltage at the buses [pu]"),
-        (0.53, scales.loading, scales.loading_colours, np.array([100.0]), "loading of the branches [% of rating]"),
+        (
+            0.53,
+            scales.loading,
+            scales.loading_colours,
+            np.array([100.0]),
+            "loading of the branches [% of rating]",
+        ),
     ]
     for left, norm, colours, marks, label in bars:
         axes = figure.add_axes((left, 0.36 / high, 0.42, 0.11 / high))
         bar = figure.colorbar(ScalarMappable(norm, colours), cax=axes, orientation="horizontal")
         bar.outline.set_visible(False)  # type: ignore[operator]
         axes.tick_params(labelsize=7.8, length=2)
-        axes.set_title(label, fontsize=8, fontweight="normal", color=MUTED, pad=4)
+        axes.set_title(label, fontsize=8, fontweight="normal", color=MUTED, pad=15)
         for mark in marks:
             axes.axvline(mark, ymin=-0.4, ymax=1.6, color=BROKEN, linewidth=1.6, clip_on=False)
             axes.text(
-                mark, 1.9, f"limit {mark:g}", color=BROKEN, fontsize=7.8, ha="right" if mark == 100.0 else "center",
+                mark,
+                1.9,
+                f"limit {mark:g}",
+                color=BROKEN,
+                fontsize=7.8,
+                ha="right" if mark == 100.0 else "center",
                 transform=axes.get_xaxis_transform(),
             )
     figure.text(
-        0.03, 0.05 / high,
+        0.03,
+        0.05 / high,
         "▼ below and ▲ above the voltage limits   ✕ overloaded   ■ source   ○ ◇ the worst bus and branch, named above",
-        fontsize=8, color=MUTED,
+        fontsize=8,
+        color=MUTED,
     )

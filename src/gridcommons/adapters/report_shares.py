@@ -91,7 +91,9 @@ def draw_shares(shares: Shares, book: AssetBook, distance_km: FloatArray, chosen
             axes.text(0, 1.1, unit, transform=axes.transAxes, fontsize=8, color=MUTED)
         if place == rows - 1:
             _name(axes, book, order, groups)
-    spans = [f"{o}: {np.nanmin(g):.0f} to {np.nanmax(g):.0f}" for o, g in zip(shares.objective, got, strict=True)]
+    spans = [
+        f"{o}: {np.nanmin(g):.0f} to {np.nanmax(g):.0f}" for o, g in zip(shares.objective, got, strict=True)
+    ]
     return finish(figure, f"{unit} by asset and objective. " + "; ".join(spans), "shares")
 
 
@@ -100,7 +102,9 @@ def _order(book: AssetBook, distance_km: FloatArray) -> tuple[IntArray, list[tup
     keys = range(len(book.name))
     order = sorted(keys, key=lambda a: (book.kind[a], float(distance_km[a]), book.name[a]))
     kinds = [book.kind[a] for a in order]
-    groups = [(kind, kinds.index(kind), len(kinds) - 1 - kinds[::-1].index(kind)) for kind in dict.fromkeys(kinds)]
+    groups = [
+        (kind, kinds.index(kind), len(kinds) - 1 - kinds[::-1].index(kind)) for kind in dict.fromkeys(kinds)
+    ]
     return np.array(order, dtype=np.int64), groups
 
 
@@ -119,7 +123,9 @@ def _draw_objective(axes: Axes, got: FloatArray, kinds: list[str], unit: str) ->
     colours = [kind_colour(kind) for kind in kinds]
     size = float(np.clip(1500.0 / max(len(got), 1), 4.0, 34.0))
     if len(got) <= 200:
-        axes.vlines(at, 0.0, got, color=colours, linewidth=float(np.clip(160.0 / len(got), 0.6, 2.2)), alpha=0.35)
+        axes.vlines(
+            at, 0.0, got, color=colours, linewidth=float(np.clip(160.0 / len(got), 0.6, 2.2)), alpha=0.35
+        )
     axes.scatter(at, got, s=size, c=colours, linewidth=0, zorder=3, rasterized=len(got) > 600)
     mean = float(np.nanmean(got)) if np.isfinite(got).any() else 0.0
     axes.axhline(mean, color=INK, linewidth=0.7, linestyle=(0, (4, 3)), zorder=2)
@@ -143,7 +149,9 @@ def _say(axes: Axes, objective: str, figures: dict[str, Any], is_chosen: bool) -
         (0.22, numbers, INK, "normal", 8.2),
     )
     for above, text, colour, weight, size in texts:
-        axes.text(-0.34, above, text, transform=axes.transAxes, color=colour, fontweight=weight, fontsize=size)
+        axes.text(
+            -0.34, above, text, transform=axes.transAxes, color=colour, fontweight=weight, fontsize=size
+        )
 
 
 def _separate(axes: Axes, groups: list[tuple[str, int, int]]) -> None:
@@ -156,14 +164,38 @@ def _name(axes: Axes, book: AssetBook, order: IntArray, groups: list[tuple[str, 
     below = -0.16
     if len(order) <= _MOST_NAMED:
         for place, asset in enumerate(order):
-            axes.text(place, below, shorten(book.name[asset], max(8, 90 // len(order))), ha="center", va="top",
-                      transform=axes.get_xaxis_transform(), fontsize=7.6, color=MUTED)
+            axes.text(
+                place,
+                below,
+                shorten(book.name[asset], max(8, 90 // len(order))),
+                ha="center",
+                va="top",
+                transform=axes.get_xaxis_transform(),
+                fontsize=7.6,
+                color=MUTED,
+            )
         below = -0.42
     for kind, first, last in groups:
         many = last - first + 1
         wide = many / len(order)
         label = f"{many} {kind_words(kind, many)}" if wide > 0.11 else f"{many}"
-        axes.text((first + last) / 2.0, below, label, ha="center", va="top", color=kind_colour(kind),
-                  fontweight="bold", transform=axes.get_xaxis_transform())
-    axes.text(1.0, below - 0.26, "within a kind, the nearest to the source stands first", ha="right", va="top",
-              transform=axes.transAxes, fontsize=7.8, color=MUTED)
+        axes.text(
+            (first + last) / 2.0,
+            below,
+            label,
+            ha="center",
+            va="top",
+            color=kind_colour(kind),
+            fontweight="bold",
+            transform=axes.get_xaxis_transform(),
+        )
+    axes.text(
+        1.0,
+        below - 0.26,
+        "within a kind, the nearest to the source stands first",
+        ha="right",
+        va="top",
+        transform=axes.transAxes,
+        fontsize=7.8,
+        color=MUTED,
+    )

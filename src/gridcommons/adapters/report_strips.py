@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridcommons.adapters.report_clock import Bins, Clock, dates_of, make_bins
-from gridcommons.adapters.report_envelopes import DEVICES, GRID, SIDES, UNRESOLVED, CheckBook
+from gridcommons.adapters.report_envelopes import DEVICES, GRID, UNRESOLVED, CheckBook
 from gridcommons.adapters.report_style import (
     BROKEN,
     EXPORT,
@@ -86,7 +86,9 @@ def draw_binding(clock: Clock, checks: CheckBook, broken: Broken) -> Chart:
         if number < 2:
             axes.tick_params(labelbottom=False, length=0)
         top -= tall + 0.08
-    counted = [f"{row.label.replace(chr(10), ' ')}: {int(row.when.sum())}" for _, rows in groups for row in rows]
+    counted = [
+        f"{row.label.replace(chr(10), ' ')}: {int(row.when.sum())}" for _, rows in groups for row in rows
+    ]
     return finish(figure, "Intervals in which each thing holds. " + "; ".join(counted), "binding")
 
 
@@ -106,7 +108,10 @@ def _side_rows(checks: CheckBook, side: int) -> list[Row]:
 
 def _broken_rows(clock: Clock, broken: Broken) -> list[Row]:
     label = np.array(
-        [f"{limit_words(str(k))}: {shorten(str(e), 24)}" for e, k in zip(broken.element, broken.kind, strict=True)],
+        [
+            f"{limit_words(str(k))}: {shorten(str(e), 24)}"
+            for e, k in zip(broken.element, broken.kind, strict=True)
+        ],
         dtype=object,
     )
     names, counts = np.unique(label.astype(str), return_counts=True)
@@ -147,10 +152,17 @@ def _draw_rows(axes: Axes, clock: Clock, rows: Sequence[Row]) -> None:
         _draw_when(axes, clock, row, y)
         share = row.when.mean()
         count = f"{int(row.when.sum())} of {clock.steps}"
-        axes.text(-0.012, y, row.label, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.2)
         axes.text(
-            1.012, y, f"{count} · {100 * share:.0f} %", transform=axes.get_yaxis_transform(), va="center",
-            fontsize=8.2, color=INK if row.when.any() else MUTED,
+            -0.012, y, row.label, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.2
+        )
+        axes.text(
+            1.012,
+            y,
+            f"{count} · {100 * share:.0f} %",
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=8.2,
+            color=INK if row.when.any() else MUTED,
         )
     axes.set_ylim(-0.55, len(rows) - 0.45)
     axes.set_yticks([])
@@ -206,8 +218,14 @@ def draw_proof(clock: Clock, bins: Bins, checks: CheckBook) -> Chart:
     quiet_grid(axes)
     time_axis(axes, bins.dates, clock.timezone)
     axes.set_title("Worst margin of all points tried", pad=16)
-    axes.text(0, 1.06, "distance to the nearest limit [pu of voltage, or share of the rating]; below 0 = broken",
-              transform=axes.transAxes, fontsize=7.8, color=MUTED)
+    axes.text(
+        0,
+        1.06,
+        "distance to the nearest limit [pu of voltage, or share of the rating]; below 0 = broken",
+        transform=axes.transAxes,
+        fontsize=7.8,
+        color=MUTED,
+    )
     for place, (label, colour) in enumerate((("drawing", IMPORT), ("injecting", EXPORT))):
         axes.text(1.015, 0.9 - 0.12 * place, label, transform=axes.transAxes, color=colour, fontweight="bold")
     axes.text(1.015, 0.0, "the limit", transform=axes.get_yaxis_transform(), color=BROKEN, va="center")
@@ -224,8 +242,12 @@ def _draw_status(axes: Axes, checks: CheckBook) -> None:
                 pale = status == "tested"
                 inside = share > 0.12
                 axes.text(
-                    left + share / 2 if inside else left + share, 1 - side + (0 if inside else 0.36),
-                    f"{100 * share:.0f} %", ha="center", va="center", fontsize=8.4,
+                    left + share / 2 if inside else left + share,
+                    1 - side + (0 if inside else 0.36),
+                    f"{100 * share:.0f} %",
+                    ha="center",
+                    va="center",
+                    fontsize=8.4,
                     color=INK if pale or not inside else "white",
                 )
             left += share
@@ -236,8 +258,6 @@ def _draw_status(axes: Axes, checks: CheckBook) -> None:
     axes.set_title("Intervals by proof", pad=16)
     left = 0.0
     for status, colour in STATUS_COLOURS.items():
-        axes.text(left, -0.55, f"■ {status}", color=colour, fontsize=8.2, fontweight="bold")
+        axes.text(left, -0.55, "■", color=colour, fontsize=10)
+        axes.text(left + 0.05, -0.55, status, fontsize=8.2)
         left += 0.36
-
-
-__all__ = ["SIDES", "Broken", "draw_binding", "draw_proof", "limit_words"]

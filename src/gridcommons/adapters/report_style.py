@@ -80,6 +80,10 @@ _RC = {
 }
 
 
+_PLACES = re.compile(r'\b(?:d|points|transform|x|y|x1|y1|x2|y2|width|height)="[^"]*"')
+_FINE = re.compile(r"(?<=\d\.\d\d)\d+")
+
+
 @dataclass(frozen=True)
 class Chart:
     """A finished chart: its SVG, and in words what it shows."""
@@ -122,7 +126,7 @@ def _cleaned(svg: str, prefix: str) -> str:
     body = re.sub(r'(\bid=")', rf"\g<1>{prefix}-", body)
     body = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", body)
     # Hundredths of a point are finer than any screen; six decimals are twice the bytes.
-    body = re.sub(r"(?<=\d\.\d\d)\d+(?=[\s\"'),;])", "", body)
+    body = _PLACES.sub(lambda found: _FINE.sub("", found.group(0)), body)
     body = re.sub(r"\n\s*", "\n", body)
     return f"{head}>{body}".strip()
 
@@ -140,12 +144,12 @@ def kind_words(kind: str, count: int = 2) -> str:
     return one if count == 1 else many
 
 
-def time_axis(axes: Axes, dates: FloatArray, zone: str, *, label: bool = True) -> None:
+def time_axis(axes: Axes, dates: FloatArray, zone: str, *, label: bool = True, most_ticks: int = 9) -> None:
     """Local times along x."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     local = ZoneInfo(zone)
-    locator = AutoDateLocator(tz=local, minticks=4, maxticks=9)
+    locator = AutoDateLocator(tz=local, minticks=min(4, most_ticks - 2), maxticks=most_ticks)
     formatter = ConciseDateFormatter(locator, tz=local, show_offset=False)
     if dates[-1] - dates[0] <= 1.5:
         formatter.zero_formats = ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
@@ -190,4 +194,4 @@ def shorten(name: str, most: int) -> str:
     if len(name) <= most:
         return name
     head = (most - 1) // 2
-    return f"{name[:head]}…{name[len(name) - (most - 1 - head):]}"
+    return f"{name[:head]}…{name[len(name) - (most - 1 - head) :]}"

@@ -23,17 +23,15 @@ _VA_DIFF_MIN = int(Kind.VA_DIFF_MIN)
 
 
 class _Table(NamedTuple):
-    """Limits and two-ports as flat arrays."""
+    """Limits and two-ports as flat arrays; ``bound`` is 1/limit for loadings, and lax where ignored."""
 
     kind: IntArray
     node: IntArray
     f: IntArray
     t: IntArray
     admittance: ComplexArray
-    per_rated: FloatArray
     outward: FloatArray
     bound: FloatArray
-    ignored: BoolArray
 
 
 def worst_margins(
@@ -44,21 +42,27 @@ def worst_margins(
     Returns
     -------
     tuple of (scenarios, 2)
-        g (positive: violated; infinite where the scenario has no solution) and limit index.
+        g (positive: violated; infinite where the scenario has no solution) and limit index (-1 where
+        nothing bounds the side).
     """
     ends, element = rows.ends, rows.element
     at_branch = ~np.isin(rows.kind, (_VM_MIN, _VM_MAX, _VA_MIN, _VA_MAX))
     branch = np.where(at_branch, element, 0)
+    # Two-ports per rated current: what flows is then the share of the rating itself.
+    per_rated = (
+        ends.ff / rows.rated[0],
+        ends.ft / rows.rated[0],
+        ends.tf / rows.rated[1],
+        ends.tt / rows.rated[1],
+    )
     table = _Table(
         rows.kind,
         rows.node,
         ends.f[branch],
         ends.t[branch],
-        np.ascontiguousarray(np.stack([ends.ff, ends.ft, ends.tf, ends.tt], axis=1)[branch]),
-        np.ascontiguousarray(1.0 / np.stack(rows.rated, axis=1)[branch]),
+        np.ascontiguousarray(np.stack(per_rated, axis=1)[branch]),
         ends.outward[branch],
-        np.ascontiguousarray(rows.bound),
-        ignored,
+        _effective_bounds(rows, ignored),
     )
     count = len(step)
     worst, where = np.full((count, 2), -np.inf), np.full((count, 2), -1, dtype=np.int64)
@@ -67,26 +71,25 @@ def worst_margins(
     return worst, where
 
 
+def _effective_bounds(rows: LimitRows, ignored: BoolArray) -> FloatArray:
+    is_low = np.isin(rows.kind, (_VM_MIN, _VA_MIN, _VA_DIFF_MIN))
+    lax = np.where(is_low, -np.inf, np.inf)
+    bound = np.where(ignored, lax, rows.bound)
+    return np.ascontiguousarray(np.where(rows.kind == _LOADING, 1.0 / bound, bound))
+
+
 @_jit
-def _size(number: complex) -> float:
-    # numba's abs guards against overflow, which per-unit numbers never reach, at four times the time.
-    size: float = np.sqrt(number.real * number.real + number.imag * number.imag)
+def _square(number: complex) -> float:
+    size: float = number.real * number.real + number.imag * number.imag
     return size
 
 
 @_jit
-def _voltage(v: ComplexArray, source: ComplexArray, scenario: int, node: int) -> complex:
-    voltage: complex = v[scenario, node] if node < v.shape[1] else source[node - v.shape[1]]
-    return voltage
-
-
-@_jit
-def _bus_value(table: _Table, k: int, bound: float, v: complex) -> tuple[float, int]:
-    kind = table.kind[k]
+def _bus_value(kind: int, bound: float, v: complex) -> tuple[float, int]:
     if kind == _VM_MIN:
-        return bound - _size(v), 0
+        return bound - np.sqrt(_square(v)), 0
     if kind == _VM_MAX:
-        return _size(v) - bound, 1
+        return np.sqrt(_square(v)) - bound, 1
     angle = np.angle(v)
     if kind == _VA_MIN:
         return bound - angle, 0
@@ -94,16 +97,20 @@ def _bus_value(table: _Table, k: int, bound: float, v: complex) -> tuple[float, 
 
 
 @_jit
-def _branch_value(table: _Table, k: int, bound: float, v_f: complex, v_t: complex) -> tuple[float, int]:
-    y = table.admittance[k]
-    i_f, i_t = y[0] * v_f + y[1] * v_t, y[2] * v_f + y[3] * v_t
-    # Power drawn at the end towards the source flows out; the mean of both ends leaves losses aside.
-    out = table.outward[k] * ((v_f * np.conj(i_f)).real - (v_t * np.conj(i_t)).real)
-    side = 0 if out >= 0.0 else 1
-    if table.kind[k] == _LOADING:
-        return max(_size(i_f) * table.per_rated[k, 0], _size(i_t) * table.per_rated[k, 1]) / bound - 1.0, side
-    difference = np.angle(v_f * np.conj(v_t))
-    return (bound - difference if table.kind[k] == _VA_DIFF_MIN else difference - bound), side
+def _flow_out(v_f: complex, v_t: complex, i_f: complex, i_t: complex) -> float:
+    """Twice the active power from ``f`` to ``t``, as the mean of both ends, so that losses stay aside."""
+    power: float = v_f.real * i_f.real + v_f.imag * i_f.imag - v_t.real * i_t.real - v_t.imag * i_t.imag
+    return power
+
+
+@_jit
+def _branch_value(
+    kind: int, bound: float, voltages: tuple[complex, complex], currents: tuple[complex, complex]
+) -> float:
+    if kind == _LOADING:
+        return np.sqrt(max(_square(currents[0]), _square(currents[1]))) * bound - 1.0
+    difference = np.angle(voltages[0] * np.conj(voltages[1]))
+    return bound - difference if kind == _VA_DIFF_MIN else difference - bound
 
 
 @_jit
@@ -115,18 +122,27 @@ def _scan(
     worst: FloatArray,
     where: IntArray,
 ) -> None:
+    # Only numbers go into the functions called here: arrays handed on are counted in and out at every
+    # limit, which takes seven times as long as the work.
+    kinds, bounds, nodes, pq = table.kind, table.bound, table.node, v.shape[1]
+    from_node, to_node, y, outward = table.f, table.t, table.admittance, table.outward
     for scenario in range(v.shape[0]):
         at = step[scenario]
-        for k in range(table.kind.shape[0]):
-            if table.ignored[at, k]:
-                continue
-            kind, bound = table.kind[k], table.bound[at, k]
+        most_out, most_back, k_out, k_back = -np.inf, -np.inf, -1, -1
+        for k in range(kinds.shape[0]):
+            kind, bound = kinds[k], bounds[at, k]
             if kind in (_VM_MIN, _VM_MAX, _VA_MIN, _VA_MAX):
-                g, side = _bus_value(table, k, bound, _voltage(v, source, scenario, table.node[k]))
+                g, side = _bus_value(kind, bound, v[scenario, nodes[k]])
             else:
-                v_f = _voltage(v, source, scenario, table.f[k])
-                v_t = _voltage(v, source, scenario, table.t[k])
-                g, side = _branch_value(table, k, bound, v_f, v_t)
-            if not g <= worst[scenario, side]:
-                worst[scenario, side] = g
-                where[scenario, side] = k
+                f, t = from_node[k], to_node[k]
+                v_f = v[scenario, f] if f < pq else source[f - pq]
+                v_t = v[scenario, t] if t < pq else source[t - pq]
+                i_f, i_t = y[k, 0] * v_f + y[k, 1] * v_t, y[k, 2] * v_f + y[k, 3] * v_t
+                g = _branch_value(kind, bound, (v_f, v_t), (i_f, i_t))
+                side = 0 if outward[k] * _flow_out(v_f, v_t, i_f, i_t) >= 0.0 else 1
+            if side == 0 and not g <= most_out:
+                most_out, k_out = g, k
+            elif side == 1 and not g <= most_back:
+                most_back, k_back = g, k
+        worst[scenario, 0], worst[scenario, 1] = most_out, most_back
+        where[scenario, 0], where[scenario, 1] = k_out, k_back

@@ -106,10 +106,15 @@ def make_demand(network: Network, injections: Injections) -> Demand:
     """The load as the kernels read it."""
     node = network.node_of(injections.bus)
     under = injections.under(network)
+    # Columns at a source change no voltage; the rest are sorted by node, for one pass over memory.
+    order = np.argsort(node, kind="stable")
+    column = order[node[order] < network.pq_count].astype(np.int64)
+    start = np.searchsorted(node[column], np.arange(network.pq_count + 1)).astype(np.int64)
     return Demand(
         np.ascontiguousarray(injections.p_kw, dtype=np.float64),
         np.ascontiguousarray(injections.q_kvar, dtype=np.float64),
-        np.where(node < network.pq_count, node, -1).astype(np.int64),
+        start,
+        column,
         np.ascontiguousarray(under.s_pu.real),
         np.ascontiguousarray(-under.s_pu.imag),
         under.row,

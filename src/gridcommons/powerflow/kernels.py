@@ -40,16 +40,17 @@ class Germ(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """Net power of each column in each scenario [kW], [kvar], its node, and what lies under it.
+    """Net power of each column in each scenario [kW], [kvar], the columns of each node, and what lies under.
 
-    ``node`` is -1 for a column at a source; ``scale`` turns kW into pu. ``base_re``, ``base_im``
-    (rows, pq nodes) is the conjugate of the power injected beside the columns [pu], ``base_row`` the
-    row that each scenario takes.
+    ``column[start[i]:start[i + 1]]`` are the columns at PQ node i; ``scale`` turns kW into pu.
+    ``base_re``, ``base_im`` (rows, pq nodes) is the conjugate of the power injected beside the columns
+    [pu], ``base_row`` the row that each scenario takes.
     """
 
     p_kw: FloatArray
     q_kvar: FloatArray
-    node: IntArray
+    start: IntArray
+    column: IntArray
     base_re: FloatArray
     base_im: FloatArray
     base_row: IntArray
@@ -85,19 +86,19 @@ def make_work(pq_count: int, terms: int) -> Work:
 @_jit
 def _gather(demand: Demand, first: int, count: int, s: FloatArray) -> None:
     """Conjugate of the injected power per node, from the columns of eight scenarios."""
+    p_kw, q_kvar, start, column = demand.p_kw, demand.q_kvar, demand.start, demand.column
     s[:] = 0.0
     for lane in range(count):
         scenario = first + lane
         row = demand.base_row[scenario]
-        for node in range(demand.base_re.shape[1]):
-            s[node * PAIR + lane] = demand.base_re[row, node]
-            s[node * PAIR + LANES + lane] = demand.base_im[row, node]
-        for column in range(demand.node.shape[0]):
-            node = demand.node[column]
-            if node >= 0:
-                at = node * PAIR + lane
-                s[at] -= demand.scale * demand.p_kw[scenario, column]
-                s[at + LANES] += demand.scale * demand.q_kvar[scenario, column]
+        for node in range(start.shape[0] - 1):
+            p, q = 0.0, 0.0
+            for k in range(start[node], start[node + 1]):
+                p += p_kw[scenario, column[k]]
+                q += q_kvar[scenario, column[k]]
+            at = node * PAIR + lane
+            s[at] = demand.base_re[row, node] - demand.scale * p
+            s[at + LANES] = demand.base_im[row, node] + demand.scale * q
 
 
 @_jit
