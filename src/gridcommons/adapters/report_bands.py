@@ -9,6 +9,7 @@ import numpy as np
 
 from gridcommons.adapters.report_clock import Bins, Clock
 from gridcommons.adapters.report_envelopes import AssetBook, Bands
+from gridcommons.adapters.report_figures import percent
 from gridcommons.adapters.report_style import (
     EXPORT,
     IMPORT,
@@ -41,8 +42,7 @@ def draw_total(clock: Clock, bins: Bins, by_kind: Mapping[str, Bands], total: Ba
     if bins.is_plain and _is_stackable(by_kind):
         _stack(axes, bins, by_kind)
     else:
-        _band(axes, bins, total.p_max_kw, IMPORT)
-        _band(axes, bins, total.p_min_kw, EXPORT)
+        _band(axes, bins, total)
     ends = _lines(axes, bins, total)
     axes.axhline(0.0, color=INK, linewidth=0.7)
     quiet_grid(axes)
@@ -64,7 +64,7 @@ def draw_assets(
     rows = -(-len(chosen) // _COLUMNS)
     high = 1.62 * rows + 0.6
     figure = make_figure(high)
-    width, gap = 0.272, 0.066
+    width, gap = 0.264, 0.058
     for place, asset in enumerate(chosen):
         left = 0.045 + (place % _COLUMNS) * (width + gap)
         bottom = high - (place // _COLUMNS + 1) * 1.62 - 0.08
@@ -94,8 +94,8 @@ def _draw_asset(axes: Axes, bins: Bins, book: AssetBook, asset: int, bands: Band
     axes.locator_params(axis="y", nbins=4)
     axes.tick_params(labelsize=7.6)
     axes.set_title(shorten(book.name[asset], 34), pad=15, fontsize=8.6)
-    got = "" if np.isnan(share) else f", gets {100 * share:.0f} % of its range"
-    where = f" at {shorten(book.bus[asset], 22)}" if book.bus[asset] else ""
+    got = "" if np.isnan(share) else f" · gets {percent(share)}"
+    where = f" · {shorten(book.bus[asset], 22)}" if book.bus[asset] else ""
     axes.text(
         0, 1.06, f"{kind_words(kind, 1)}{where}{got}", transform=axes.transAxes, fontsize=7.4, color=MUTED
     )
@@ -139,13 +139,14 @@ def _label_layer(
         )
 
 
-def _band(axes: Axes, bins: Bins, values: FloatArray, colour: str) -> None:
-    """An end and zero between; where bins hold many intervals, the middle 80 % of them too."""
-    middle = bins.quantile(values, 0.5)
-    _fill(axes, bins, np.zeros_like(middle), middle, colour, 0.30)
+def _band(axes: Axes, bins: Bins, total: Bands) -> None:
+    """What lies between both ends, drawn and injected apart; the middle 80 % of each end of longer bins."""
+    low, high = (bins.quantile(values, 0.5) for values in (total.p_min_kw, total.p_max_kw))
+    _fill(axes, bins, np.maximum(low, 0.0), np.maximum(high, 0.0), IMPORT, 0.30)
+    _fill(axes, bins, np.minimum(low, 0.0), np.minimum(high, 0.0), EXPORT, 0.30)
     if not bins.is_plain:
-        _fill(axes, bins, bins.quantile(values, 0.1), bins.quantile(values, 0.9), colour, 0.45)
-    _line(axes, bins, middle, colour, 1.2)
+        for values, colour in ((total.p_max_kw, IMPORT), (total.p_min_kw, EXPORT)):
+            _fill(axes, bins, bins.quantile(values, 0.1), bins.quantile(values, 0.9), colour, 0.45)
 
 
 def _lines(axes: Axes, bins: Bins, total: Bands) -> list[tuple[float, str, str]]:
@@ -169,7 +170,7 @@ def _lines(axes: Axes, bins: Bins, total: Bands) -> list[tuple[float, str, str]]
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     low, high = axes.get_ylim()
-    places = spread_labels([end[0] for end in ends], 0.055 * (high - low))
+    places = spread_labels([end[0] for end in ends], 0.055 * (high - low), low)
     for place, (_, label, colour) in zip(places, ends, strict=True):
         axes.annotate(
             label,

@@ -102,7 +102,7 @@ def _panels(grid: GridPicture, count: int) -> tuple[Figure, list[Axes]]:
     width = (WIDTH_INCH - 0.2 - 0.25 * (columns - 1)) / columns
     stretch = float(np.clip(0.55 / max(aspect, 1e-6), 1.0, _MOST_STRETCH)) if grid.layout.is_map else 1.0
     if grid.layout.is_map:
-        height = float(np.clip(width / max(aspect * stretch, 1e-6), 1.6, 4.4))
+        height = float(np.clip(width / max(aspect * stretch, 1e-6), 0.7 if np.ptp(y) == 0.0 else 1.6, 4.4))
     else:
         height = float(np.clip(0.19 * (len(np.unique(y)) + 2), 1.0, 5.0))
     head, foot = 0.72, 0.98
@@ -266,7 +266,7 @@ def _colour_bars(figure: Figure, scales: Scales) -> None:
     figure.text(
         0.03,
         0.05 / high,
-        "▼ below and ▲ above the voltage limits   ✕ overloaded   ■ source   ○ ◇ the worst bus and branch, named above",
+        "▼ below and ▲ above the voltage limits  ·  ✕ overloaded  ·  ■ source  ·  ○ ◇ the worst bus and branch",
         fontsize=8,
         color=MUTED,
     )

@@ -78,7 +78,7 @@ def draw_shares(shares: Shares, book: AssetBook, distance_km: FloatArray, chosen
     order, groups = _order(book, distance_km)
     got, unit = _got(shares, book)
     rows = len(shares.objective)
-    row_inch, foot = 0.92, 0.95 if len(order) <= _MOST_NAMED else 0.62
+    row_inch, foot = 0.92, 0.80 if len(order) <= _MOST_NAMED else 0.55
     high = row_inch * rows + foot + 0.25
     figure = make_figure(high)
     for place, objective in enumerate(shares.objective):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gridcommons.adapters.report_clock import Bins, Clock, dates_of, make_bins
 from gridcommons.adapters.report_envelopes import DEVICES, GRID, UNRESOLVED, CheckBook
+from gridcommons.adapters.report_figures import number, percent
 from gridcommons.adapters.report_style import (
     BROKEN,
     EXPORT,
@@ -76,14 +77,14 @@ def draw_binding(clock: Clock, checks: CheckBook, broken: Broken) -> Chart:
     high = sum(0.42 + _ROW_INCH * len(rows) for _, rows in groups) + 0.55
     figure = make_figure(high)
     top = high - 0.02
-    for number, (words, rows) in enumerate(groups):
+    for place, (words, rows) in enumerate(groups):
         tall = _ROW_INCH * len(rows)
         top -= 0.34
         axes = figure.add_axes((0.285, (top - tall) / high, 0.60, tall / high))
         axes.text(-0.46, 1.0 + 0.10 / tall, words, transform=axes.transAxes, fontweight="bold", fontsize=9.2)
         _draw_rows(axes, clock, rows)
-        time_axis(axes, dates_of(clock, np.array([0, clock.steps])), clock.timezone, label=number == 2)
-        if number < 2:
+        time_axis(axes, dates_of(clock, np.array([0, clock.steps])), clock.timezone, label=place == 2)
+        if place < 2:
             axes.tick_params(labelbottom=False, length=0)
         top -= tall + 0.08
     counted = [
@@ -100,7 +101,7 @@ def _side_rows(checks: CheckBook, side: int) -> list[Row]:
         Row(shorten(str(name), 34) if name else "other elements", binds & when, colour)
         for name, when in _most_frequent(element, binds)
     ]
-    rows.append(Row("devices alone", sets == DEVICES, "#c3cbd3"))
+    rows.append(Row("the devices alone", sets == DEVICES, "#c3cbd3"))
     if (sets == UNRESOLVED).any():
         rows.append(Row("unresolved: held at rest", sets == UNRESOLVED, BROKEN, hatched=True))
     return rows
@@ -151,14 +152,14 @@ def _draw_rows(axes: Axes, clock: Clock, rows: Sequence[Row]) -> None:
         axes.broken_barh([(edges[0], edges[1] - edges[0])], (y - 0.39, 0.78), facecolor=PALE, linewidth=0)
         _draw_when(axes, clock, row, y)
         share = row.when.mean()
-        count = f"{int(row.when.sum())} of {clock.steps}"
+        count = f"{number(int(row.when.sum()))} of {number(clock.steps)}"
         axes.text(
             -0.012, y, row.label, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.2
         )
         axes.text(
             1.012,
             y,
-            f"{count} · {100 * share:.0f} %",
+            f"{count} · {percent(share)}",
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=8.2,
@@ -217,7 +218,7 @@ def draw_proof(clock: Clock, bins: Bins, checks: CheckBook) -> Chart:
     axes.axhspan(axes.get_ylim()[0], 0.0, color=BROKEN, alpha=0.08, linewidth=0)
     quiet_grid(axes)
     time_axis(axes, bins.dates, clock.timezone)
-    axes.set_title("Worst margin of all points tried", pad=16)
+    axes.set_title("Worst margin of all points tried", pad=19)
     axes.text(
         0,
         1.06,
@@ -238,24 +239,15 @@ def _draw_status(axes: Axes, checks: CheckBook) -> None:
         for status, colour in STATUS_COLOURS.items():
             share = float((checks.status[:, side] == status).mean())
             axes.barh(1 - side, share, left=left, height=0.5, color=colour, linewidth=0)
-            if share > 0.0:
-                pale = status == "tested"
-                inside = share > 0.12
-                axes.text(
-                    left + share / 2 if inside else left + share,
-                    1 - side + (0 if inside else 0.36),
-                    f"{100 * share:.0f} %",
-                    ha="center",
-                    va="center",
-                    fontsize=8.4,
-                    color=INK if pale or not inside else "white",
-                )
+            if share > 0.12:
+                tone = INK if status == "tested" else "white"
+                axes.text(left + share / 2, 1 - side, percent(share), ha="center", va="center", color=tone)
             left += share
         axes.text(-0.03, 1 - side, words, ha="right", va="center")
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.7, 1.5)
     axes.set_axis_off()
-    axes.set_title("Intervals by proof", pad=16)
+    axes.set_title("Intervals by proof", pad=19)
     left = 0.0
     for status, colour in STATUS_COLOURS.items():
         axes.text(left, -0.55, "■", color=colour, fontsize=10)

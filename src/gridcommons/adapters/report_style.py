@@ -166,8 +166,8 @@ def quiet_grid(axes: Axes, which: str = "y") -> None:
     axes.spines["left"].set_visible(False)
 
 
-def spread_labels(places: Sequence[float], gap: float) -> list[float]:
-    """Places as near as possible to the given ones and at least ``gap`` apart, in the same order."""
+def spread_labels(places: Sequence[float], gap: float, least: float) -> list[float]:
+    """Places near the given ones, in the same order, at least ``gap`` apart and none below ``least``."""
     order = np.argsort(places, kind="stable")
     moved = np.array(places, dtype=float)[order]
     for _ in range(200):
@@ -177,6 +177,9 @@ def spread_labels(places: Sequence[float], gap: float) -> list[float]:
         push = np.maximum(short, 0.0) / 2.0
         moved[:-1] -= push
         moved[1:] += push
+    # From the bottom up: no label shall stand below the axis.
+    for place in range(len(moved)):
+        moved[place] = max(moved[place], least if place == 0 else moved[place - 1] + gap)
     out = np.empty(len(moved))
     out[order] = moved
     return [float(value) for value in out]

@@ -13,6 +13,7 @@ import numpy as np
 
 from gridcommons.adapters.report_clock import Clock
 from gridcommons.adapters.report_envelopes import AssetBook, Bands, CheckBook
+from gridcommons.adapters.report_figures import number, percent, power
 from gridcommons.adapters.report_grid import Extremes
 from gridcommons.adapters.report_html import Tile, table
 from gridcommons.adapters.report_shares import OBJECTIVE_WORDS, Shares
@@ -22,6 +23,7 @@ from gridcommons.adapters.report_tables import Part
 from gridcommons.model.grid import FloatArray
 
 _MOST_ROWS = 40
+_NOTHING_KW = 0.005
 _CASES = {
     "uncontrolled": "nobody controlled",
     "p_max": "all at their upper end",
@@ -42,28 +44,6 @@ class Findings:
     broken_steps: int
 
 
-def number(value: float, digits: int = 0) -> str:
-    """A number with thin groups of thousands: ``96 192``; a dash where there is none."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    return f"{value + 0.0:,.{digits}f}".replace(",", "\u202f").replace("-", "\u2212")
-
-
-def power(value_kw: float) -> str:
-    """A power with three figures or so: ``4.27 kW``, ``352 kW``."""
-    size = abs(value_kw)
-    return f"{number(value_kw, 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2)} kW"
-
-
-def percent(share: float, digits: int = 0) -> str:
-    """A share in percent; never rounded to all or nothing unless it is."""
-    if share is None or not math.isfinite(share):
-        return "–"
-    if 0.0 < share < 1.0 and round(100 * share, digits) in (0.0, 100.0):
-        return "<1 %" if share < 0.5 else ">99 %"
-    return f"{number(100 * share, digits)} %"
-
-
 def headline(found: Findings) -> str:
     """The answer in three sentences (HTML)."""
     clock, devices = found.clock, len(found.book.name)
@@ -71,12 +51,23 @@ def headline(found: Findings) -> str:
     first = (
         f"<b>{number(devices)} {'device' if devices == 1 else 'devices'}</b>{where} share what it can carry. "
     )
-    first += (
-        f"Together they may draw up to <b>{power(found.total.p_max_kw.max())}</b> (at the tightest "
-        f"{power(found.total.p_max_kw.min())}) and inject up to <b>{power(-found.total.p_min_kw.min())}</b> "
-        f"(at the tightest {power(-found.total.p_min_kw.max())})."
-    )
+    draw, inject = _may("draw", found.total.p_max_kw), _may("inject", -found.total.p_min_kw)
+    first += f"Together they {draw} and {inject}."
     return " ".join([first, _without(found), _with(found)])
+
+
+def _may(verb: str, end_kw: FloatArray) -> str:
+    """How much may be drawn or injected at most, and when it is least; a negative end is an obligation."""
+    most, least = float(end_kw.max()), float(end_kw.min())
+    if most <= _NOTHING_KW:
+        return f"may {verb} nothing"
+    said = f"may {verb} up to <b>{power(most)}</b>"
+    if most - least <= _NOTHING_KW:
+        return said + " at any time"
+    if least < -_NOTHING_KW:
+        other = {"draw": "inject", "inject": "draw"}[verb]
+        return said + f" (at the tightest they have to {other} {power(-least)}, to mend a limit)"
+    return said + f" (at the tightest {'nothing' if least <= _NOTHING_KW else power(least)})"
 
 
 def _without(found: Findings) -> str:
@@ -161,7 +152,7 @@ def _kept_tile(book: AssetBook) -> Tile:
 def _span(values_kw: FloatArray) -> str:
     """Least and largest of a power over time."""
     low, high = float(values_kw.min()), float(values_kw.max())
-    digits = 0 if max(abs(low), abs(high)) >= 100 else 1
+    digits = 0 if max(abs(low), abs(high)) >= 100 or low == high == 0.0 else 1
     ends = [number(low, digits), number(high, digits)]
     return f"{ends[0]} kW" if ends[0] == ends[1] else f"{ends[0]} – {ends[1]} kW"
 
@@ -176,7 +167,7 @@ def objective_table(shares: Shares, chosen: str) -> str:
     """Totals, Jain's index and the price of fairness of each objective."""
     heads = {
         "name": "objective",
-        "means": "what it maximises",
+        "means": "how it shares",
         "import#": "may draw [kWh]",
         "export#": "may inject [kWh]",
         "price#": "price of fairness",
@@ -315,7 +306,7 @@ def extremes_table(clock: Clock, extremes: Mapping[str, Extremes]) -> str:
             ("high", found.vm_high_pu, 1.0),
             ("load", found.loading_percent, 1.0),
         ):
-            known = np.isfinite(values)
+            known = np.isfinite(values) & (values > 0.0)
             at = int(np.argmax(np.where(known, sign * values, -np.inf)))
             row[f"{key}#"] = number(float(values[at]), 1 if key == "load" else 4) if known.any() else "–"
             row[f"{key}_at"] = clock.brief(at) if known.any() else ""

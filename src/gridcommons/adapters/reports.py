@@ -23,6 +23,7 @@ from gridcommons.adapters.report_envelopes import (
     read_checks,
     total_bands,
 )
+from gridcommons.adapters.report_figures import number
 from gridcommons.adapters.report_grid import (
     GridPicture,
     Snapshot,
@@ -141,7 +142,7 @@ def _clock(tables: ResultTables, provenance: dict[str, Any]) -> Clock:
 def _kicker(found: _Material) -> str:
     clock = found.clock
     task = str(found.provenance.get("task", "")) or "result"
-    steps = f"{words.number(clock.steps)} {clock.step_words()} interval{'s' if clock.steps > 1 else ''}"
+    steps = f"{number(clock.steps)} {clock.step_words()} interval{'s' if clock.steps > 1 else ''}"
     return f"Operating envelopes · {clock.window_words()} · {steps}" if task == "envelopes" else task
 
 
@@ -158,7 +159,7 @@ def _map_section(found: _Material) -> Section:
     if not snapshots:
         return Section("map", heading, html.nothing("The result holds no voltages."))
     place = (
-        "Buses stand at the coordinates of the grid file."
+        "Buses stand at the coordinates of the grid file, fitted to the panel."
         if found.grid.layout.is_map
         else "The grid file has no coordinates: the drawing is a tree, distance from the source to the right."
     )
@@ -241,7 +242,7 @@ def _share_section(found: _Material) -> Section:
     body = html.text(said) + html.figure(draw_shares(shares, found.book, distance_km, found.objective))
     body += words.objective_table(shares, found.objective)
     body += html.folded(
-        f"All {len(found.book.name)} devices", words.asset_table(shares, found.book, distance_km)
+        f"Every device in figures ({number(len(found.book.name))})", words.asset_table(shares, found.book, distance_km)
     )
     return Section("shares", heading, body)
 

@@ -151,11 +151,10 @@ def answer(window: Window, boxes: Boxes, queries: Queries, *, at_rest: bool = Fa
         (queries.step[solved], queries.limit[solved]),
         assumed[solved],
     )
-    by_p, by_q = gradients(solution, scenario[solved], towards)
     node = window.rows.network.node_of(window.bus)
     at_source = node >= window.rows.network.pq_count
-    node = np.where(at_source, 0, node)
-    slope[solved] = np.where(at_source, 0.0, by_p[:, node] + window.tan_phi * by_q[:, node])
+    by_p, by_q = gradients(solution, scenario[solved], towards, np.where(at_source, 0, node))
+    slope[solved] = np.where(at_source, 0.0, by_p + window.tan_phi * by_q)
     return Answers(g, slope)
 
 

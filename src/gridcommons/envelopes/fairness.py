@@ -69,13 +69,22 @@ class Shares:
         }
 
     def summary(self, reference: str) -> dict[str, dict[str, float]]:
-        """By objective: total [kWh], price of fairness against ``reference`` (share lost), Jain's index."""
-        best = self.total_kwh(reference)
+        """By objective: total [kWh], price of fairness (share lost against ``reference``), Jain's index."""
         return {
             name: {
                 "total_kwh": self.total_kwh(name),
-                "price_of_fairness_share": 1.0 - self.total_kwh(name) / best if best > 0.0 else 0.0,
+                "price_of_fairness_share": _lost(self.total_kwh(name), self.total_kwh(reference)),
+                "import_price_of_fairness_share": _lost_of(self.import_kwh, name, reference),
+                "export_price_of_fairness_share": _lost_of(self.export_kwh, name, reference),
                 "jain_index": jain_index(self.satisfaction(name)),
             }
             for name in self.import_kwh
         }
+
+
+def _lost_of(book: dict[str, FloatArray], name: str, reference: str) -> float:
+    return _lost(float(book[name].sum()), float(book[reference].sum()))
+
+
+def _lost(got: float, best: float) -> float:
+    return 1.0 - got / best if best > 0.0 else 0.0

@@ -68,9 +68,9 @@ def _answer(
 
 
 def gradients(
-    solution: FlowSolution, scenario: IntArray, towards: ComplexArray
+    solution: FlowSolution, scenario: IntArray, towards: ComplexArray, nodes: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Gradient of quantities g with respect to the power drawn at every PQ node.
+    """Gradient of quantities g with respect to the power drawn at some PQ nodes.
 
     Parameters
     ----------
@@ -80,15 +80,17 @@ def gradients(
         Scenario of each quantity.
     towards : (quantities, pq nodes)
         h of dg = Re(Σ_i h_i dV_i) [g/pu].
+    nodes : (nodes,)
+        PQ nodes.
 
     Returns
     -------
-    tuple of (quantities, pq nodes)
+    tuple of (quantities, nodes)
         dg/dP [g/kW] and dg/dQ [g/kvar], power drawn.
     """
     d = np.conj(_coupling(solution, scenario))
-    multiplier = _solve_system(solution.network, d, towards)
-    answer = multiplier / np.conj(solution.v_pq[scenario]) / S_BASE_KVA
+    multiplier = _solve_system(solution.network, d, towards)[:, nodes]
+    answer = multiplier / np.conj(solution.v_pq[scenario[:, None], nodes]) / S_BASE_KVA
     return -answer.real, -answer.imag
 
 
