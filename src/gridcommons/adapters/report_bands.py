@@ -17,7 +17,6 @@ from gridcommons.adapters.report_style import (
     MUTED,
     Chart,
     finish,
-    halo,
     kind_colour,
     kind_words,
     make_figure,
@@ -50,10 +49,8 @@ def draw_total(clock: Clock, bins: Bins, by_kind: Mapping[str, Bands], total: Ba
     time_axis(axes, bins.dates, clock.timezone)
     axes.set_title(SIGN, fontsize=8, fontweight="normal", color=MUTED, pad=8)
     _label_ends(axes, ends)
-    words = (
-        f"All envelopes together: upper end from {total.p_max_kw.min():.0f} to {total.p_max_kw.max():.0f} kW, "
-        f"lower end from {total.p_min_kw.min():.0f} to {total.p_min_kw.max():.0f} kW."
-    )
+    upper, lower = (f"{v.min():.0f} to {v.max():.0f} kW" for v in (total.p_max_kw, total.p_min_kw))
+    words = f"All envelopes together: upper end from {upper}, lower end from {lower}."
     return finish(figure, words, "total")
 
 
@@ -78,14 +75,14 @@ def draw_assets(
 
 def _draw_asset(axes: Axes, bins: Bins, book: AssetBook, asset: int, bands: Bands) -> None:
     kind, share = book.kind[asset], book.got_share[asset]
-    low, high = (bins.quantile(v, 0.5) for v in (bands.p_low_kw, bands.p_high_kw))
+    low, high = (bins.mean(v) for v in (bands.p_low_kw, bands.p_high_kw))
     if np.isfinite(low).any():
         _fill(axes, bins, low, high, "#e4e8ec")
-    ends = [bins.quantile(v, 0.5) for v in (bands.p_min_kw, bands.p_max_kw)]
+    ends = [bins.mean(v) for v in (bands.p_min_kw, bands.p_max_kw)]
     _fill(axes, bins, ends[0], ends[1], kind_colour(kind), 0.55)
     for values in ends:
         _line(axes, bins, values, kind_colour(kind), 1.1)
-    plan = bins.quantile(bands.p_planned_kw, 0.5)
+    plan = bins.mean(bands.p_planned_kw)
     if np.isfinite(plan).any():
         _line(axes, bins, plan, INK, 1.0)
     axes.axhline(0.0, color=INK, linewidth=0.6)
@@ -134,14 +131,12 @@ def _label_layer(
     if held.max() > 0.08 * tall:
         date = (bins.dates[at] + bins.dates[at + 1]) / 2.0
         middle = (base[at] + top[at]) / 2.0
-        axes.text(
-            date, middle, kind_words(kind), ha="center", va="center", fontsize=8.4, path_effects=halo(2.0)
-        )
+        axes.text(date, middle, kind_words(kind), ha="center", va="center", fontsize=8.4)
 
 
 def _band(axes: Axes, bins: Bins, total: Bands) -> None:
     """What lies between both ends, drawn and injected apart; the middle 80 % of each end of longer bins."""
-    low, high = (bins.quantile(values, 0.5) for values in (total.p_min_kw, total.p_max_kw))
+    low, high = (bins.mean(values) for values in (total.p_min_kw, total.p_max_kw))
     _fill(axes, bins, np.maximum(low, 0.0), np.maximum(high, 0.0), IMPORT, 0.30)
     _fill(axes, bins, np.minimum(low, 0.0), np.minimum(high, 0.0), EXPORT, 0.30)
     if not bins.is_plain:
@@ -151,18 +146,17 @@ def _band(axes: Axes, bins: Bins, total: Bands) -> None:
 
 def _lines(axes: Axes, bins: Bins, total: Bands) -> list[tuple[float, str, str]]:
     """The ends of the band, of the devices and the plan; the last value, label and colour of each."""
-    per_bin = "" if bins.is_plain else f"\n(median of the {bins.name})"
     drawn = [
-        (total.p_high_kw, "devices alone" + per_bin, MUTED, "--"),
+        (total.p_high_kw, "devices alone", MUTED, "--"),
         (total.p_max_kw, "may draw", IMPORT, "-"),
         (total.p_planned_kw, "the plan", INK, "-"),
         (total.p_min_kw, "may inject", EXPORT, "-"),
-        (total.p_low_kw, "devices alone" + per_bin, MUTED, "--"),
+        (total.p_low_kw, "devices alone", MUTED, "--"),
     ]
     ends = []
     for values, label, colour, dash in drawn:
         if np.isfinite(values).any():
-            shown = bins.quantile(values, 0.5)
+            shown = bins.mean(values)
             _line(axes, bins, shown, colour, 1.0 if dash == "--" else 1.8, dash)
             ends.append((float(shown[-1]), label, colour))
     return ends

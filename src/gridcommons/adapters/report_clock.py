@@ -65,9 +65,11 @@ class Clock:
 
     def brief(self, step: int) -> str:
         """``12:00``, with the day where the result has several."""
-        at = self.local(step)
-        one_day = at.date() == self.local(0).date() == (self.local(self.steps) - timedelta(seconds=1)).date()
-        return f"{at:%H:%M}" if one_day else f"{at.day} {at:%b, %H:%M}"
+        at, first, last = self.local(step), self.local(0), self.local(self.steps) - timedelta(seconds=1)
+        if first.date() == last.date():
+            return f"{at:%H:%M}"
+        year = "" if first.year == last.year else f" {at.year}"
+        return f"{at.day} {at:%b}{year}, {at:%H:%M}"
 
     def window_words(self) -> str:
         """The span of the result: its day, or its first and last one."""
@@ -110,6 +112,10 @@ class Bins:
             return values
         parts = np.split(values, self.first[1:-1])
         return np.array([np.quantile(part, share) for part in parts])
+
+    def mean(self, values: FloatArray) -> FloatArray:
+        """Mean of the values in each bin, shape (bins,)."""
+        return np.asarray(np.add.reduceat(values, self.first[:-1]) / np.diff(self.first))
 
     def least(self, values: FloatArray) -> FloatArray:
         """Least value in each bin, NaN left out, shape (bins,)."""

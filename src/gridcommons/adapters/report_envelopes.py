@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gridcommons.adapters.report_clock import Clock
 from gridcommons.adapters.report_tables import Names, ResultTables
-from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+from gridcommons.model.grid import FloatArray, IntArray
 
 SIDES = ("p_max", "p_min")
 BINDING_MARGIN = 1e-5
@@ -176,7 +176,7 @@ def read_checks(tables: ResultTables, clock: Clock) -> CheckBook | None:
 
 
 def choose_assets(book: AssetBook, most: int) -> list[int]:
-    """Assets worth a picture of their own: of each kind in turn the one most cut, then the next, …
+    """Assets worth a picture of their own: of each kind in turn the one most cut, then the next.
 
     Those that got all that their device allows come only where room is left.
     """
@@ -190,8 +190,3 @@ def choose_assets(book: AssetBook, most: int) -> list[int]:
         turn[book.kind[asset]] = rank[asset][0] + 1
     chosen = sorted(order, key=lambda a: (share[a] > 0.999 and rank[a][0] > 0, rank[a]))[:most]
     return sorted(chosen, key=lambda a: (book.kind[a], rank[a]))
-
-
-def is_any(values: FloatArray) -> BoolArray:
-    """Whether anything in an array is a number."""
-    return np.isfinite(values).any()

@@ -80,8 +80,8 @@ def table(heads: Mapping[str, str], rows: Sequence[Mapping[str, Any]], chosen: S
         cells = "".join(f"<td{style}>{escape(str(row[key]))}</td>" for key, style in columns)
         mark = ' class="chosen"' if place < len(chosen) and chosen[place] else ""
         lines.append(f"<tr{mark}>{cells}</tr>")
-    body = "\n".join(lines)
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>'
+    body = "<tbody>\n" + "\n".join(lines) + "\n</tbody>"
+    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n{body}\n</table></div>'
 
 
 def folded(summary: str, body: str) -> str:

@@ -66,10 +66,10 @@ def _walk(ways: Ways) -> tuple[list[int], IntArray, FloatArray]:
     """Buses in the order of a breadth-first walk from the sources, their parents, their distance [km]."""
     count = len(ways.is_source)
     near: list[list[tuple[int, int]]] = [[] for _ in range(count)]
-    for branch in np.flatnonzero(ways.closed):
-        a, b = int(ways.from_bus[branch]), int(ways.to_bus[branch])
-        near[a].append((b, int(branch)))
-        near[b].append((a, int(branch)))
+    for number in np.flatnonzero(ways.closed):
+        a, b = int(ways.from_bus[number]), int(ways.to_bus[number])
+        near[a].append((b, int(number)))
+        near[b].append((a, int(number)))
     parent, distance_km = np.full(count, -1, dtype=np.int64), np.full(count, np.inf)
     roots = [int(bus) for bus in np.flatnonzero(ways.is_source)]
     distance_km[roots] = 0.0

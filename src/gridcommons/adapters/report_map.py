@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gridcommons.adapters.report_clock import Clock
-from gridcommons.adapters.report_grid import SCENARIOS, GridPicture, LimitBook, Snapshot
+from gridcommons.adapters.report_grid import GridPicture, LimitBook, Snapshot
 from gridcommons.adapters.report_style import (
     BROKEN,
     EXPORT,
@@ -19,7 +19,6 @@ from gridcommons.adapters.report_style import (
     WIDTH_INCH,
     Chart,
     finish,
-    halo,
     make_figure,
     shorten,
 )
@@ -48,8 +47,8 @@ class Scales:
     voltage_colours: Colormap
     loading: Normalize
     loading_colours: Colormap
-    vm_min_pu: float
-    vm_max_pu: float
+    vm_marks_pu: list[float]
+    loading_marks_percent: list[float]
 
 
 def draw_maps(grid: GridPicture, limits: LimitBook, clock: Clock, snapshots: Mapping[str, Snapshot]) -> Chart:
@@ -88,8 +87,14 @@ def _scales(limits: LimitBook, snapshots: Mapping[str, Snapshot]) -> Scales:
     half = float(np.abs(ends - middle).max()) * 1.04
     voltage = LinearSegmentedColormap.from_list("vm", ["#08306b", IMPORT, "#d5dade", EXPORT, "#7f2704"])
     loading = LinearSegmentedColormap.from_list("load", ["#d3d9de", "#8c97a3", "#1d2733"])
+    marks = sorted({v for v in limits.spread("loading_max_percent") if np.isfinite(v)})
     return Scales(
-        Normalize(middle - half, middle + half), voltage, Normalize(0, 100), loading, vm_min, vm_max
+        Normalize(middle - half, middle + half),
+        voltage,
+        Normalize(0, max([100.0, *marks])),
+        loading,
+        [v for v in (vm_min, vm_max) if np.isfinite(v)],
+        marks,
     )
 
 
@@ -104,7 +109,7 @@ def _panels(grid: GridPicture, count: int) -> tuple[Figure, list[Axes]]:
     if grid.layout.is_map:
         height = float(np.clip(width / max(aspect * stretch, 1e-6), 0.7 if np.ptp(y) == 0.0 else 1.6, 4.4))
     else:
-        height = float(np.clip(0.19 * (len(np.unique(y)) + 2), 1.0, 5.0))
+        height = float(np.clip(0.27 * (len(np.unique(y)) + 1), 1.0, 5.0))
     head, foot = 0.72, 0.98
     total = rows * (height + head) + foot
     figure = make_figure(total)
@@ -134,12 +139,12 @@ def _draw_panel(axes: Axes, grid: GridPicture, snapshot: Snapshot, scales: Scale
     over = np.zeros(len(segments), dtype=bool)
     over[:count] = snapshot.overloaded
     fine = ways.closed & ~over
-    known = np.clip(np.nan_to_num(loading), 0.0, 100.0)
+    known = np.maximum(np.nan_to_num(loading), 0.0)
     axes.add_collection(
         LineCollection(
             list(segments[fine]),
             colors=scales.loading_colours(scales.loading(known[fine])),
-            linewidths=1.2 + 2.8 * known[fine] / 100.0,
+            linewidths=1.2 + 2.8 * np.minimum(known[fine], 130.0) / 100.0,
             capstyle="round",
             zorder=2,
         )
@@ -204,7 +209,6 @@ def _ring(axes: Axes, grid: GridPicture, snapshot: Snapshot, size: float) -> Non
                 ha="center",
                 fontsize=7.4,
                 color=MUTED,
-                path_effects=halo(),
             )
 
 
@@ -235,38 +239,48 @@ def _colour_bars(figure: Figure, scales: Scales) -> None:
     from matplotlib.cm import ScalarMappable
 
     high = float(figure.get_figheight())
-    limits = [v for v in (scales.vm_min_pu, scales.vm_max_pu) if np.isfinite(v)]
     bars: list[tuple[float, Any, Any, FloatArray, str]] = [
-        (0.03, scales.voltage, scales.voltage_colours, np.array(limits), "voltage at the buses [pu]"),
+        (
+            0.03,
+            scales.voltage,
+            scales.voltage_colours,
+            np.array(scales.vm_marks_pu),
+            "voltage at the buses [pu]",
+        ),
         (
             0.53,
             scales.loading,
             scales.loading_colours,
-            np.array([100.0]),
+            np.array(scales.loading_marks_percent),
             "loading of the branches [% of rating]",
         ),
     ]
     for left, norm, colours, marks, label in bars:
         axes = figure.add_axes((left, 0.36 / high, 0.42, 0.11 / high))
         bar = figure.colorbar(ScalarMappable(norm, colours), cax=axes, orientation="horizontal")
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         axes.tick_params(labelsize=7.8, length=2)
-        axes.set_title(label, fontsize=8, fontweight="normal", color=MUTED, pad=15)
+        axes.set_title(label, fontsize=8, fontweight="normal", color=MUTED, pad=15, loc="center")
         for mark in marks:
-            axes.axvline(mark, ymin=-0.4, ymax=1.6, color=BROKEN, linewidth=1.6, clip_on=False)
-            axes.text(
-                mark,
-                1.9,
-                f"limit {mark:g}",
-                color=BROKEN,
-                fontsize=7.8,
-                ha="right" if mark == 100.0 else "center",
-                transform=axes.get_xaxis_transform(),
-            )
+            _mark_limit(axes, float(mark), to_the_left=norm(mark) > 0.97)
     figure.text(
         0.03,
         0.05 / high,
-        "▼ below and ▲ above the voltage limits  ·  ✕ overloaded  ·  ■ source  ·  ○ ◇ the worst bus and branch",
+        "▼ below and ▲ above the voltage limits  ·  ✕ overloaded  ·  ■ source  ·  ○ ◇ worst bus and branch",
         fontsize=8,
         color=MUTED,
+    )
+
+
+def _mark_limit(axes: Axes, limit: float, *, to_the_left: bool) -> None:
+    """A bar across a colour scale, with its value above."""
+    axes.axvline(limit, ymin=-0.4, ymax=1.6, color=BROKEN, linewidth=1.6, clip_on=False)
+    axes.text(
+        limit,
+        1.9,
+        f"limit {limit:g}",
+        color=BROKEN,
+        fontsize=7.8,
+        ha="right" if to_the_left else "center",
+        transform=axes.get_xaxis_transform(),
     )

@@ -59,7 +59,7 @@ class Shares:
 def read_shares(tables: ResultTables, book: AssetBook, summary: dict[str, Any]) -> Shares | None:
     """The shares by objective; None where the result has none."""
     rows = tables.whole("objective_shares", ("objective", "asset", "import_kwh", "export_kwh"))
-    if not len(rows["asset"]):
+    if not len(rows["asset"]) or not book.name:
         return None
     objectives, assets = Names(), Names()
     assets.numbers(list(book.name))

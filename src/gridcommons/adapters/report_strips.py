@@ -80,9 +80,13 @@ def draw_binding(clock: Clock, checks: CheckBook, broken: Broken) -> Chart:
     for place, (words, rows) in enumerate(groups):
         tall = _ROW_INCH * len(rows)
         top -= 0.34
-        axes = figure.add_axes((0.285, (top - tall) / high, 0.60, tall / high))
-        axes.text(-0.46, 1.0 + 0.10 / tall, words, transform=axes.transAxes, fontweight="bold", fontsize=9.2)
+        axes = figure.add_axes((0.275, (top - tall) / high, 0.605, tall / high))
+        axes.text(-0.445, 1.0 + 0.10 / tall, words, transform=axes.transAxes, fontweight="bold", fontsize=9.2)
         _draw_rows(axes, clock, rows)
+        if place == 0:
+            axes.text(
+                1.012, 1.0 + 0.10 / tall, "intervals", transform=axes.transAxes, fontsize=8, color=MUTED
+            )
         time_axis(axes, dates_of(clock, np.array([0, clock.steps])), clock.timezone, label=place == 2)
         if place < 2:
             axes.tick_params(labelbottom=False, length=0)
@@ -152,7 +156,7 @@ def _draw_rows(axes: Axes, clock: Clock, rows: Sequence[Row]) -> None:
         axes.broken_barh([(edges[0], edges[1] - edges[0])], (y - 0.39, 0.78), facecolor=PALE, linewidth=0)
         _draw_when(axes, clock, row, y)
         share = row.when.mean()
-        count = f"{number(int(row.when.sum()))} of {number(clock.steps)}"
+        count = number(int(row.when.sum()))
         axes.text(
             -0.012, y, row.label, transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=8.2
         )
@@ -207,7 +211,7 @@ def draw_proof(clock: Clock, bins: Bins, checks: CheckBook) -> Chart:
     axes = figure.add_axes((0.45, 0.20, 0.43, 0.62))
     ends = []
     for side, colour in enumerate((IMPORT, EXPORT)):
-        margin = bins.least(np.where(checks.status[:, side] == "unresolved", np.nan, checks.margin[:, side]))
+        margin = bins.least(np.where(_is_settled(checks, side), checks.margin[:, side], np.nan))
         axes.step(bins.dates, np.append(margin, margin[-1:]), where="post", color=colour, linewidth=1.3)
         ends.append(margin)
     axes.axhline(0.0, color=BROKEN, linewidth=1.2)
@@ -231,6 +235,12 @@ def draw_proof(clock: Clock, bins: Bins, checks: CheckBook) -> Chart:
         axes.text(1.015, 0.9 - 0.12 * place, label, transform=axes.transAxes, color=colour, fontweight="bold")
     axes.text(1.015, 0.0, "the limit", transform=axes.get_yaxis_transform(), color=BROKEN, va="center")
     return finish(figure, "How far each side is proven, and the worst margin over time.", "proof")
+
+
+def _is_settled(checks: CheckBook, side: int) -> BoolArray:
+    """Where a margin means something: resolved, and under a limit at all."""
+    is_resolved: BoolArray = checks.status[:, side] != "unresolved"
+    return is_resolved & np.isfinite(checks.margin[:, side])
 
 
 def _draw_status(axes: Axes, checks: CheckBook) -> None:

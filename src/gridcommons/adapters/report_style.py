@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -96,14 +97,15 @@ def style() -> AbstractContextManager[None]:
     """The settings under which all charts are made."""
     import matplotlib
 
-    return matplotlib.rc_context({**_RC, "svg.hashsalt": "gridcommons"})
+    settings: Any = {**_RC, "svg.hashsalt": "gridcommons"}
+    return matplotlib.rc_context(settings)
 
 
 def make_figure(height_inch: float, width_inch: float = WIDTH_INCH) -> Figure:
     """An empty figure."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width_inch, height_inch), layout="none")
+    return Figure(figsize=(width_inch, height_inch))
 
 
 def finish(figure: Figure, words: str, prefix: str) -> Chart:
@@ -112,7 +114,10 @@ def finish(figure: Figure, words: str, prefix: str) -> Chart:
 
     FigureCanvasSVG(figure)
     target = io.StringIO()
-    figure.savefig(target, format="svg", dpi=144, metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # Texts stay texts: the font of the reader draws what the font that measures them lacks.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(target, format="svg", dpi=144, metadata={"Date": None, "Creator": None})
     return Chart(_cleaned(target.getvalue(), prefix), words)
 
 
@@ -123,6 +128,7 @@ def _cleaned(svg: str, prefix: str) -> str:
     head, body = svg.split(">", 1)
     box = re.search(r'viewBox="([^"]*)"', head)
     head = f'<svg viewBox="{box.group(1) if box else "0 0 100 100"}" class="chart" aria-hidden="true"'
+    body = body.replace("xlink:href", "href")
     body = re.sub(r'(\bid=")', rf"\g<1>{prefix}-", body)
     body = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", body)
     # Hundredths of a point are finer than any screen; six decimals are twice the bytes.
@@ -183,13 +189,6 @@ def spread_labels(places: Sequence[float], gap: float, least: float) -> list[flo
     out = np.empty(len(moved))
     out[order] = moved
     return [float(value) for value in out]
-
-
-def halo(width: float = 2.4) -> list[Any]:
-    """A white edge that keeps text readable on colour."""
-    from matplotlib.patheffects import withStroke
-
-    return [withStroke(linewidth=width, foreground="white")]
 
 
 def shorten(name: str, most: int) -> str:

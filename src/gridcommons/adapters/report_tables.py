@@ -125,7 +125,7 @@ def _array(column: pa.ChunkedArray, name: str, names: dict[str, Names]) -> npt.N
             if not column.num_chunks:
                 return np.zeros(0, dtype=np.int64)
             column = column.chunk(0)
-        return known.numbers(column.dictionary.to_pylist())[column.indices.to_numpy()]
+        return np.asarray(known.numbers(column.dictionary.to_pylist())[column.indices.to_numpy()])
     if pa.types.is_timestamp(column.type):
-        return column.cast(pa.int64()).to_numpy().astype("datetime64[ms]")
+        return np.asarray(column.cast(pa.int64()).to_numpy().astype("datetime64[ms]"))
     return np.asarray(column.to_numpy())

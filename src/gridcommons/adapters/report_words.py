@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from gridcommons.adapters.report_envelopes import AssetBook, Bands, CheckBook
 from gridcommons.adapters.report_figures import number, percent, power
 from gridcommons.adapters.report_grid import Extremes
 from gridcommons.adapters.report_html import Tile, table
-from gridcommons.adapters.report_shares import OBJECTIVE_WORDS, Shares
+from gridcommons.adapters.report_shares import Shares
 from gridcommons.adapters.report_strips import limit_words
 from gridcommons.adapters.report_style import kind_words
 from gridcommons.adapters.report_tables import Part
@@ -46,7 +45,9 @@ class Findings:
 
 def headline(found: Findings) -> str:
     """The answer in three sentences (HTML)."""
-    clock, devices = found.clock, len(found.book.name)
+    if not found.book.name:
+        return "The result holds no envelopes."
+    devices = len(found.book.name)
     where = f" on a grid of {number(found.buses)} buses" if found.buses else ""
     first = (
         f"<b>{number(devices)} {'device' if devices == 1 else 'devices'}</b>{where} share what it can carry. "
@@ -71,7 +72,8 @@ def _may(verb: str, end_kw: FloatArray) -> str:
 
 
 def _without(found: Findings) -> str:
-    broken, steps = found.broken_steps, found.clock.steps
+    lost = int(found.summary.get("uncontrolled_steps_without_solution") or 0)
+    broken, steps = found.broken_steps + lost, found.clock.steps
     if not broken:
         return "Without envelopes, the planned use breaks no limit."
     which = (
@@ -79,7 +81,8 @@ def _without(found: Findings) -> str:
         if steps == 1
         else f"<b>{number(broken)} of {number(steps)}</b> intervals break"
     )
-    return f"Without envelopes, {which} a limit."
+    state = f"; in {number(lost)} of them the grid has no operable state at all" if lost else ""
+    return f"Without envelopes, {which} a limit{state}."
 
 
 def _with(found: Findings) -> str:
@@ -90,6 +93,8 @@ def _with(found: Findings) -> str:
     none = f"<b>none</b> of the {number(tried)} points tried on the exact load flow does"
     some = f"<b>{number(violations)}</b> of the {number(tried)} points tried on the exact load flow do"
     said = f"With them, {none if violations == 0 else some}."
+    if summary.get("certified_share") == 1.0:
+        said += " Every envelope is certified: proven, not only tested."
     left = _unresolved_steps(found.checks)
     if left:
         said += (
@@ -134,9 +139,9 @@ def tiles(found: Findings) -> list[Tile]:
             "proof",
         ),
         Tile(
-            "Intervals certified",
+            "Proven (certified)",
             percent(summary.get("certified_share", math.nan)),
-            f"{percent(summary.get('tested_share', math.nan))} tested, {number(left)} unresolved",
+            f"{percent(summary.get('tested_share', math.nan))} tested, {number(left)} intervals unresolved",
             "proof",
         ),
     ]
@@ -167,10 +172,10 @@ def objective_table(shares: Shares, chosen: str) -> str:
     """Totals, Jain's index and the price of fairness of each objective."""
     heads = {
         "name": "objective",
-        "means": "how it shares",
         "import#": "may draw [kWh]",
         "export#": "may inject [kWh]",
         "price#": "price of fairness",
+        "split#": "drawing / injecting",
         "jain#": "Jain's index",
         "least#": "least an asset got [kWh]",
     }
@@ -181,10 +186,13 @@ def objective_table(shares: Shares, chosen: str) -> str:
         rows.append(
             {
                 "name": name,
-                "means": OBJECTIVE_WORDS.get(name, ""),
                 "import#": number(shares.import_kwh[place].sum()),
                 "export#": number(shares.export_kwh[place].sum()),
                 "price#": percent(figures.get("price_of_fairness_share", math.nan), 1),
+                "split#": " / ".join(
+                    percent(figures.get(f"{side}_price_of_fairness_share", math.nan), 1)
+                    for side in ("import", "export")
+                ),
                 "jain#": number(figures.get("jain_index", math.nan), 4),
                 "least#": number(got.min(), 1) if len(got) else "–",
             }
@@ -236,6 +244,7 @@ def proof_table(checks: CheckBook) -> str:
     for side, words in enumerate(("drawing (p_max)", "injecting (p_min)")):
         status = checks.status[:, side]
         margin = np.where(status == "unresolved", np.nan, checks.margin[:, side])
+        margin = np.where(np.isfinite(margin), margin, np.nan)
         worst = int(np.nanargmin(margin)) if np.isfinite(margin).any() else -1
         rows.append(
             {
@@ -265,26 +274,22 @@ def broken_table(clock: Clock, rows: Part, *, with_side: bool) -> str:
     }
     if with_side:
         heads = {"side": "held at rest", **heads}
-    listed = []
+    ranked = []
     for (side, element, kind), places in _by_element(rows, with_side).items():
         worst = max(places, key=lambda p: (abs(float(np.nan_to_num(rows["excess"][p], nan=np.inf))), -p))
-        listed.append(
-            {
-                "side": {"p_max": "drawing", "p_min": "injecting"}.get(side, side),
-                "element": element,
-                "kind": limit_words(kind),
-                "count#": number(len({rows["time"][p] for p in places})),
-                "when": clock.brief(int(clock.step_of(rows["time"][worst]))),
-                **{f"{c}#": _measure(rows[c][worst], kind) for c in ("value", "limit", "excess")},
-                "order": -len(places),
-            }
-        )
-    listed.sort(key=lambda row: (int(row["order"]), str(row["element"])))
-    shown = table(heads, listed[:_MOST_ROWS])
+        row = {
+            "side": {"p_max": "drawing", "p_min": "injecting"}.get(side, side),
+            "element": element,
+            "kind": limit_words(kind),
+            "count#": number(len({rows["time"][p] for p in places})),
+            "when": clock.brief(int(clock.step_of(rows["time"][worst]))),
+            **{f"{c}#": _measure(rows[c][worst], kind) for c in ("value", "limit", "excess")},
+        }
+        ranked.append((-len(places), element, row))
+    listed = [row for _, _, row in sorted(ranked, key=lambda entry: entry[:2])]
     hidden = len(listed) - _MOST_ROWS
-    return shown + (
-        f"<p>{escape(f'and {hidden} more, in the tables beside this report.')}</p>" if hidden > 0 else ""
-    )
+    more = f"<p>and {number(hidden)} more, in the tables beside this page.</p>" if hidden > 0 else ""
+    return table(heads, listed[:_MOST_ROWS]) + more
 
 
 def extremes_table(clock: Clock, extremes: Mapping[str, Extremes]) -> str:

@@ -164,8 +164,9 @@ def _map_section(found: _Material) -> Section:
         else "The grid file has no coordinates: the drawing is a tree, distance from the source to the right."
     )
     said = (
-        "Each panel shows the interval in which its case comes nearest to a limit, or goes farthest beyond it: "
-        "the devices as planned, all at the upper end of their envelopes, all at the lower end. " + place
+        "Each panel shows the interval in which its case comes nearest to a limit, or goes farthest "
+        "beyond it: the devices as planned, all at the upper end of their envelopes, all at the lower"
+        " end. " + place
     )
     return Section(
         "map",
@@ -182,19 +183,19 @@ def _envelope_section(found: _Material) -> Section:
         return Section("envelopes", heading, html.nothing("The result holds no envelopes."))
     chosen = choose_assets(found.book, _MOST_ASSETS)
     bands = read_bands(found.tables, found.clock, [found.book.name[asset] for asset in chosen])
-    binned = (
-        ""
-        if found.bins.is_plain
-        else f" Shown are medians of each {found.bins.name}, and the middle 80 % as a band."
-    )
+    binned = ""
+    if not found.bins.is_plain:
+        name = found.bins.name
+        binned = f" Shown are the mean of each {name}, and the middle 80 % of its intervals as a darker band."
     said = (
-        "All envelopes together. As long as each device stays within its own, every combination of them is "
-        "inside this band; the dashed lines are what the devices could do if the grid had no limits." + binned
+        "All envelopes together. As long as each device stays within its own, every combination of "
+        "them is inside this band; the dashed lines are what the devices could do if the grid had no "
+        "limits." + binned
     )
     some = "all devices" if len(chosen) == len(found.book.name) else "of each kind those most cut"
     detail = (
-        f"Single devices ({some}): coloured the envelope, grey behind it what the device alone could do, "
-        "black its plan. Net power [kW], positive = the grid delivers."
+        f"Single devices ({some}): coloured the envelope, grey behind it what the device alone could "
+        "do, black its plan. Net power [kW], positive = the grid delivers."
     )
     return Section(
         "envelopes",
@@ -210,20 +211,18 @@ def _binding_section(found: _Material) -> Section:
     heading = "What binds when"
     if found.checks is None:
         return Section("binding", heading, html.nothing("The result holds no checks."))
-    broken = Broken(
-        found.clock.step_of(found.broken["time"])
-        if len(found.broken["time"])
-        else np.zeros(0, dtype=np.int64),
-        found.broken["element"],
-        found.broken["kind"],
-    )
+    times = found.broken["time"]
+    step = found.clock.step_of(times) if len(times) else np.zeros(0, dtype=np.int64)
+    broken = Broken(step, found.broken["element"], found.broken["kind"])
     said = (
-        "The bus or branch whose limit sets the envelopes of an interval, for drawing and for injecting. Where "
-        "the devices alone set them, the grid has room to spare."
+        "The bus or branch whose limit sets the envelopes of an interval, for drawing and for "
+        "injecting. Where the devices alone set them, the grid has room to spare."
     )
+    if not found.bins.is_plain:
+        said += f" The deeper the colour, the more intervals of the {found.bins.name}."
     body = html.text(said) + html.figure(draw_binding(found.clock, found.checks, broken))
-    if len(found.broken["time"]):
-        body += "<h3>Limits broken when nobody is controlled</h3>"
+    if len(times):
+        body += "<h3>Limits broken when nobody is controlled: the worst of each interval</h3>"
         body += words.broken_table(found.clock, found.broken, with_side=False)
     return Section("binding", heading, body)
 
@@ -235,14 +234,15 @@ def _share_section(found: _Material) -> Section:
         return Section("shares", heading, html.nothing("The result compares no objectives."))
     distance_km = _distances(found)
     said = (
-        "The same grid shared by different rules. Jain's index is 1 where every device got the same share of its "
-        "own range; the price of fairness is how much of the largest total a rule gives up. The dashed line is "
-        "the mean."
+        "The same grid shared by different rules. Jain's index is 1 where every device got the same "
+        "share of its own range; the price of fairness is how much of the largest total a rule gives "
+        "up. The dashed line is the mean."
     )
     body = html.text(said) + html.figure(draw_shares(shares, found.book, distance_km, found.objective))
     body += words.objective_table(shares, found.objective)
     body += html.folded(
-        f"Every device in figures ({number(len(found.book.name))})", words.asset_table(shares, found.book, distance_km)
+        f"Every device in figures ({number(len(found.book.name))})",
+        words.asset_table(shares, found.book, distance_km),
     )
     return Section("shares", heading, body)
 
@@ -252,8 +252,8 @@ def _distances(found: _Material) -> FloatArray:
     if found.grid is None:
         return np.full(len(found.book.name), np.inf)
     at = found.grid.layout.distance_km
-    number = found.grid.buses.number
-    return np.array([at[number[bus]] if bus in number else np.inf for bus in found.book.bus])
+    known = found.grid.buses.number
+    return np.array([at[known[bus]] if bus in known else np.inf for bus in found.book.bus])
 
 
 def _proof_section(found: _Material) -> Section:
@@ -261,10 +261,10 @@ def _proof_section(found: _Material) -> Section:
     if found.checks is None:
         return Section("proof", heading, html.nothing("The result holds no checks."))
     said = (
-        "Certified: on this radial feeder every limit answers to each device in one direction only, so that the "
-        "worst point of all envelopes together is a corner, and the corners hold on the exact load flow: a proof. "
-        "Tested: corners, the worst corner of each limit, and random points (mostly vertices) were computed and "
-        "held: evidence, no proof."
+        "Certified: a property of the grid was checked (on a radial feeder, which way each limit answers to "
+        "each device) by which the worst point of all envelopes together is a corner, and that corner "
+        "holds on the exact load flow: a proof. Tested: corners, the worst corner of each limit, and "
+        "random points (mostly vertices) were computed and held: evidence, no proof."
     )
     return Section(
         "proof",
@@ -282,8 +282,8 @@ def _unresolved_section(found: _Material) -> Section:
             "unresolved", heading, html.nothing("None: every interval holds with everyone at rest.")
         )
     said = (
-        "Here a limit is broken with everyone at rest and all support used. The side that would make it worse is "
-        "held at rest; no envelope can mend it."
+        "Here a limit is broken with everyone at rest and all support used. The side that would make "
+        "it worse is held at rest; no envelope can mend it."
     )
     body = html.text(said) + words.broken_table(found.clock, found.unresolved, with_side=True)
     return Section("unresolved", heading, body)

@@ -87,7 +87,7 @@ def _movable(free: BoolArray) -> BoolArray:
 
 def _start_queries(window: Window, state: _State, ignored: BoolArray) -> Queries:
     steps = np.flatnonzero(state.active)
-    queries = all_queries(window.rows, steps, len(window.asset))
+    queries = all_queries(window, steps)
     return queries.take(~ignored[queries.step, queries.limit])
 
 

@@ -51,7 +51,7 @@ def settle_at_rest(window: Window, support: BoolArray) -> RestState:
     none = np.zeros_like(window.low_kw)
     boxes = Boxes(window.rest_kw, none, none)
     steps = np.arange(window.steps)
-    queries = _one_a_limit(all_queries(window.rows, steps, len(window.asset)))
+    queries = _one_a_limit(all_queries(window, steps))
     g = values(window, boxes, queries)
     for _ in range(MEND_ROUNDS if support.any() else 0):
         sore = np.unique(queries.step[~(g <= TOLERANCE)])

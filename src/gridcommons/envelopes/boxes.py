@@ -2,8 +2,7 @@
 
 The worst corner of a limit puts every asset whose consumption makes it worse at its upper end and
 every other at its lower end. Where all signs agree these are the two corners of the box; at a branch
-whose flow can reverse they are not, so that each branch is looked at twice: with power flowing out
-(start from all up) and with power flowing back (start from all down).
+whose flow can reverse they are not, so that its worst corner is sought from three corners.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridcommons.envelopes.limit_rows import Kind, LimitRows, limit_directions, limit_values
+from gridcommons.envelopes.limit_rows import BUS_KINDS, Kind, limit_directions, limit_values
 from gridcommons.envelopes.problem import Window
 from gridcommons.model.grid import S_BASE_KVA, BoolArray, FloatArray, IntArray
 from gridcommons.powerflow.sensitivities import gradients
@@ -85,34 +84,67 @@ class Answers:
     slope: FloatArray
 
 
-def all_queries(rows: LimitRows, steps: IntArray, assets: int) -> Queries:
-    """Every limit of some steps, branch limits in both directions, at the corner it starts from."""
-    limit = np.arange(len(rows))
-    two_sided = ~np.isin(rows.kind, (Kind.VM_MIN, Kind.VM_MAX))
-    rises = rows.kind == Kind.VM_MIN
-    limits = np.concatenate([limit, limit[two_sided]])
-    outward = np.concatenate([rises | two_sided, np.zeros(int(two_sided.sum()), dtype=bool)])
-    step = np.repeat(steps, len(limits))
-    every_limit, every_way = np.tile(limits, len(steps)), np.tile(outward, len(steps))
-    return Queries(step, every_limit, every_way, np.tile(every_way[:, None], (1, assets)))
+def all_queries(window: Window, steps: IntArray) -> Queries:
+    """Every limit of some steps at the corners from which its worst one is sought.
+
+    Voltages start where loads make them worse. Branches start three times: from all up (power flows
+    out), from all down (it flows back), and from what lies behind the branch down with all else up,
+    where it flows back against the lowest voltages.
+    """
+    rows, assets = window.rows, len(window.asset)
+    limit, two_sided = np.arange(len(rows)), ~np.isin(rows.kind, BUS_KINDS)
+    first = np.isin(rows.kind, (Kind.VM_MIN, Kind.VA_MIN)) | two_sided
+    branch = limit[two_sided]
+    limits = np.concatenate([limit, branch, branch])
+    outward = np.concatenate([first, np.zeros(2 * len(branch), dtype=bool)])
+    is_up = np.concatenate(
+        [
+            np.tile(first[:, None], (1, assets)),
+            np.zeros((len(branch), assets), dtype=bool),
+            ~_behind(window, branch),
+        ]
+    )
+    every, many = np.repeat(steps, len(limits)), len(steps)
+    return Queries(every, np.tile(limits, many), np.tile(outward, many), np.tile(is_up, (many, 1)))
+
+
+def _behind(window: Window, limit: IntArray) -> BoolArray:
+    """Assets whose current passes through the branch of each limit for the most part (limits, assets)."""
+    network, node = window.rows.network, window.rows.network.node_of(window.bus)
+    share = np.abs(network.transfer[0][window.rows.element[limit]])
+    inside = node < network.pq_count
+    mine = np.where(inside, share[:, np.where(inside, node, 0)], 0.0)
+    return np.asarray(mine > 0.5 * share.max(axis=1, initial=0.0)[:, None])
 
 
 def open_queries(window: Window, boxes: Boxes, steps: IntArray, ignored: BoolArray) -> Queries:
-    """The limits of some steps that a point of the boxes might break, each where it starts from."""
-    queries = all_queries(window.rows, steps, len(window.asset))
+    """The limits of some steps that a point of the boxes might break, each where it starts from.
+
+    A bus limit starts at the worse of the two corners of the box: behind much reactance a voltage has
+    a peak, beyond which more injection lowers it again.
+    """
+    queries = all_queries(window, steps)
     settled = ignored | cannot_overload(window, boxes)
-    return queries.take(~settled[queries.step, queries.limit])
+    queries = queries.take(~settled[queries.step, queries.limit])
+    at_bus = np.flatnonzero(np.isin(window.rows.kind[queries.limit], BUS_KINDS))
+    of_buses = queries.take(at_bus)
+    up = values(window, boxes, of_buses.at(np.ones_like(of_buses.is_up)))
+    down = values(window, boxes, of_buses.at(np.zeros_like(of_buses.is_up)))
+    queries.is_up[at_bus] = (up >= down)[:, None]
+    return queries
 
 
 def cannot_overload(window: Window, boxes: Boxes) -> BoolArray:
     """Branches that no power in the boxes can overload, whatever its direction, shape (steps, limits).
 
     Currents are linear in the nodes' currents, so that |I_b| <= |I_b0| + Σ_i |M_bi| max|S_i| / min|V_i|;
-    the least voltages are those of the upper corner, where voltages fall with every load.
+    the least voltages are those of the two corners, where voltages fall (or rise) with every load.
     """
     rows, network = window.rows, window.rows.network
     every = np.arange(window.steps)
-    up = window.flow(boxes.corner(every, np.ones((window.steps, len(window.asset)), dtype=bool)), every)
+    is_up = np.ones((window.steps, len(window.asset)), dtype=bool)
+    v_up = np.abs(window.flow(boxes.corner(every, is_up), every).v_pq)
+    v_down = np.abs(window.flow(boxes.corner(every, ~is_up), every).v_pq)
     end_kw = np.maximum(np.abs(boxes.rest_kw + boxes.up_kw), np.abs(boxes.rest_kw - boxes.down_kw))
     apparent_pu = end_kw * np.hypot(1.0, window.tan_phi) / S_BASE_KVA
     node = network.node_of(window.bus)
@@ -123,7 +155,7 @@ def cannot_overload(window: Window, boxes: Boxes) -> BoolArray:
     for y_end, transfer, rated in zip(
         (network.y_from, network.y_to), network.transfer, rows.rated, strict=True
     ):
-        current = np.abs(y_end @ v_idle) + (power / np.abs(up.v_pq)) @ np.abs(transfer).T
+        current = np.abs(y_end @ v_idle) + (power / np.minimum(v_up, v_down)) @ np.abs(transfer).T
         bound = np.maximum(bound, current / rated)
     is_loading = rows.kind == Kind.LOADING
     branch = np.where(is_loading, rows.element, 0)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gridcommons.envelopes.allocate import back_off
-from gridcommons.envelopes.boxes import Boxes, all_queries, worst_corners
+from gridcommons.envelopes.boxes import Boxes, open_queries, worst_corners
 from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.objectives import Share
 from gridcommons.envelopes.problem import Window
@@ -46,8 +46,7 @@ def search(seed: int, budget: Budget | None = None) -> Method:
                 if free[step, side].any():
                     ends[step] = _best(window, start, (step, side), free[step, side], (ignored, seed, chosen))
         boxes = Boxes(start.rest_kw, up, down)
-        queries = all_queries(window.rows, np.flatnonzero(free.any(axis=(1, 2))), len(window.asset))
-        queries = queries.take(~ignored[queries.step, queries.limit])
+        queries = open_queries(window, boxes, np.flatnonzero(free.any(axis=(1, 2))), ignored)
         queries, answers = worst_corners(window, boxes, queries)
         return back_off(window, boxes, queries, answers, free)
 

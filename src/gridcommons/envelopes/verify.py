@@ -1,10 +1,9 @@
 """Are the envelopes safe? Both corners, adversarial corners, random vertices, random interior points.
 
-All on the exact load flow. ``certified`` is said only where a proof holds: a radial grid in which
-every limit answers to each asset with one and the same sign at both corners of the box, so that its
-worst point is one of them. Elsewhere the word is ``tested``, with the points tried and the worst
-margin: sampling is evidence, not proof. (A box 1.44 times too large passes a thousand uniform
-interior points with 50 assets, so most draws are vertices, each with its own share of upper ends.)
+All on the exact load flow. ``certified`` is said only where a proof holds (``proof``). Elsewhere the
+word is ``tested``, with the points tried and the worst margin: sampling is evidence, not proof. (A box
+1.44 times too large passes a thousand uniform interior points with 50 assets, so most draws are
+vertices, each with its own share of upper ends.)
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcommons.envelopes.at_rest import RestState
-from gridcommons.envelopes.boxes import Boxes, Queries, answer, open_queries, worst_corners
-from gridcommons.envelopes.limit_rows import Kind
+from gridcommons.envelopes.boxes import Boxes, Queries, open_queries, worst_corners
 from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.problem import Window
+from gridcommons.envelopes.proof import certify
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
-from gridcommons.model.topology import is_radial
 
 TOLERANCE_PU = 1e-6
 """A limit counts as violated beyond this [pu, share of rating or rad]."""
@@ -73,7 +71,7 @@ def check_boxes(window: Window, boxes: Boxes, rest: RestState, draws: int, seed:
     _try(window, rest, corner, adversarial.step, checks)
     points = _draw(window, boxes, draws, generator)
     _try(window, rest, points.reshape(-1, assets), np.repeat(every, draws), checks)
-    checks.certified[:] = _certified(window, boxes, rest, checks)
+    checks.certified[:] = certify(window, boxes, rest.broken) & (checks.worst <= TOLERANCE_PU)
     return checks
 
 
@@ -107,42 +105,3 @@ def _draw(window: Window, boxes: Boxes, draws: int, generator: np.random.Generat
     is_up = generator.random((window.steps, draws - interior, assets)) < share
     inside = generator.random((window.steps, interior, assets))
     return np.concatenate([np.where(is_up, high, low), low + inside * (high - low)], axis=1)
-
-
-def _certified(window: Window, boxes: Boxes, rest: RestState, checks: Checks) -> BoolArray:
-    """Sides of steps that the two corners prove."""
-    proven = np.zeros((window.steps, 2), dtype=bool)
-    if not is_radial(window.rows.network.grid):
-        return proven
-    queries = open_queries(window, boxes, np.arange(window.steps), rest.broken)
-    at_up = answer(window, boxes, queries.at(np.ones_like(queries.is_up)))
-    at_down = answer(window, boxes, queries.at(np.zeros_like(queries.is_up)))
-    moves = (boxes.up_kw + boxes.down_kw > 0.0)[queries.step]
-    fine = _one_sign(np.concatenate([at_up.slope, at_down.slope], axis=1), np.tile(moves, (1, 2)))
-    kind = window.rows.kind[queries.limit]
-    at_bus = _bus(kind)
-    # Branches that cannot be overloaded are left out of the queries, by least voltages that hold only
-    # where voltages themselves are proven: a doubtful voltage takes both sides' proof away.
-    held = np.ones((window.steps, 2), dtype=bool)
-    held[queries.step[at_bus & ~fine]] = False
-    for side in (0, 1):
-        held[queries.step[~fine & _on_side(window, queries, side)], side] = False
-    return held & (checks.worst <= TOLERANCE_PU)
-
-
-def _one_sign(slope: FloatArray, moves: BoolArray) -> BoolArray:
-    """Whether all assets that can move push a limit the same way, or not at all."""
-    felt = np.where(moves, slope, 0.0)
-    nothing = 1e-9 * np.abs(felt).max(axis=1, initial=0.0)[:, None]
-    return np.asarray((felt >= -nothing).all(axis=1) | (felt <= nothing).all(axis=1))
-
-
-def _on_side(window: Window, queries: Queries, side: int) -> BoolArray:
-    kind = window.rows.kind[queries.limit]
-    if side == 0:
-        return np.asarray((kind == Kind.VM_MIN) | (kind == Kind.VA_MIN) | (~_bus(kind) & queries.outward))
-    return np.asarray((kind == Kind.VM_MAX) | (kind == Kind.VA_MAX) | (~_bus(kind) & ~queries.outward))
-
-
-def _bus(kind: IntArray) -> BoolArray:
-    return np.isin(kind, (Kind.VM_MIN, Kind.VM_MAX, Kind.VA_MIN, Kind.VA_MAX))

@@ -109,6 +109,11 @@ class Network:
         return np.asarray(self._direct.solve(current), dtype=np.complex128)
 
     @cached_property
+    def impedance(self) -> ComplexArray:
+        """Voltage at each PQ node per current into each, shape (pq nodes, pq nodes) [pu]."""
+        return self.solve_pq(np.eye(self.pq_count, dtype=np.complex128))
+
+    @cached_property
     def transfer(self) -> tuple[ComplexArray, ComplexArray]:
         """Current at both ends of each branch per current into each PQ node, (branches, pq nodes) each."""
         parts = (self.y_from[:, : self.pq_count], self.y_to[:, : self.pq_count])
