@@ -108,8 +108,9 @@ def _branch_value(
     kind: int, bound: float, voltages: tuple[complex, complex], currents: tuple[complex, complex]
 ) -> float:
     if kind == _LOADING:
-        return np.sqrt(max(_square(currents[0]), _square(currents[1]))) * bound - 1.0
-    difference = np.angle(voltages[0] * np.conj(voltages[1]))
+        share: float = np.sqrt(max(_square(currents[0]), _square(currents[1]))) * bound
+        return share - 1.0
+    difference: float = np.angle(voltages[0] * np.conj(voltages[1]))
     return bound - difference if kind == _VA_DIFF_MIN else difference - bound
 
 

@@ -34,7 +34,7 @@ class LanesType(types.Type):
     """The type of a value of eight doubles."""
 
     def __init__(self) -> None:
-        super().__init__(name=f"Lanes{LANES}")  # type: ignore[no-untyped-call]
+        super().__init__(name=f"Lanes{LANES}")
 
 
 LANES_TYPE = LanesType()
@@ -43,7 +43,7 @@ LANES_TYPE = LanesType()
 @register_model(LanesType)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: Any) -> None:
-        super().__init__(manager, numba_type, _VECTOR)
+        super().__init__(manager, numba_type, _VECTOR)  # type: ignore[no-untyped-call]
 
 
 def _define(operation: Any, instruction: str) -> None:
