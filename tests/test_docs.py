@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from gridcommons import cli, tasks
+from gridcommons import benchmarks, cli, tasks
 from gridcommons.adapters.study_files import load_study
 from gridcommons.adapters.study_profiles import OUTDOOR, PRICE_COLUMNS, SUFFIX_KINDS
 from gridcommons.adapters.study_toml import KEYS
@@ -159,6 +159,11 @@ def test_every_command_and_option_is_documented():
     assert documented(group, "## gridcommons") == set()
     for name, command in group.commands.items():
         assert documented(command, f"## gridcommons {name}") == set()
+
+
+@pytest.mark.parametrize("name", benchmarks.NAMES)
+def test_every_benchmark_is_documented(name):
+    assert words("benchmarks.md", f"## {name}")
 
 
 def documented(command, heading):

@@ -201,6 +201,16 @@ def test_heimschuh_voltages_at_p_max_stand_at_the_limit_whenever_someone_is_held
 
 
 @pytest.mark.slow
+def test_heimschuh_has_voltage_to_spare_at_p_min(heimschuh):
+    """Source 1, fig. 11: with all at P_min there is capacity left below the upper voltage."""
+    volts = heimschuh.tables["bus_voltages"]
+    highest = volts[volts["scenario"] == "p_min"].groupby("time")["vm_pu"].max()
+    assert len(highest) == 1440 and highest.max() < 1.05 - 0.01
+    # Injection does raise the voltage at midday, above all that is reached with everyone at P_max.
+    assert highest.max() > volts.loc[volts["scenario"] == "p_max", "vm_pu"].max() + 1e-3
+
+
+@pytest.mark.slow
 def test_heimschuh_near_station_never_gets_less_than_the_far_one(heimschuh, examples):
     """Both hang on one feeder and see the voltage at its end, which a kW nearer the source lowers less."""
     grid = gc.load_study(examples / "heimschuh").grid

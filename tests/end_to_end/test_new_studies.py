@@ -53,6 +53,7 @@ def test_a_simbench_code_becomes_a_study_that_runs_unchanged(tmp_path):
     study, out = tmp_path / "study", tmp_path / "out"
     said = gridcommons("new", study, "--simbench", "1-LV-rural1--0-sw", "--day", "2016-06-01")
     assert "13 members, 17 assets (13 load, 4 pv), 4 flexible" in said
+    assert "nothing is flexible" not in said
     written = contents(study)
     checked = gridcommons("check", study)
     assert "time: 96 steps of 15 min from 2016-06-01T00:00:00+02:00" in checked
@@ -139,7 +140,7 @@ def test_schutterwald_as_bundled_is_too_low_even_at_rest_and_says_so(tmp_path):
 def test_the_33_bus_case_from_matpower_keeps_its_known_answers_and_takes_stations(tmp_path):
     study = tmp_path / "study"
     said = gridcommons("new", study, "--matpower", BARAN_WU_FILE)
-    assert "5 branches out of service are now open switches" in said
+    assert "5 branches out of service are now open switches" in said and "nothing is flexible yet" in said
     checked = gridcommons("check", study)
     assert "33 buses" in checked and "radial" in checked and "worst 0.9131 pu at 18 " in checked
     refused = gridcommons("run", study, "--task", "envelopes", "--out", tmp_path / "none", code=2)

@@ -59,7 +59,9 @@ def new_study(
     day: date | None = None,
     days: int | None = None,
 ) -> list[str]:
-    """Write a study folder that loads and runs unchanged; return what was decided on the way.
+    """Write a study folder that loads unchanged; return what was decided on the way.
+
+    It also runs unchanged where the source has something flexible; where not, the lines say so.
 
     Parameters
     ----------
@@ -84,6 +86,8 @@ def new_study(
     refuse_choice(day, days)
     draft = _draft(source_kind, source, day, days)
     draft.said += open_out_of_service(draft.net)
+    if not any(asset.flexible for asset in draft.assets):
+        draft.said.append("nothing is flexible yet: name what may be controlled in assets.csv")
     empty_injections(draft.net)
     _write_whole(draft, target)
     return [_summary(target, draft), *draft.said]
