@@ -139,11 +139,12 @@ def _provenance(study: Study, task: str, settings: Any, engines: Engines) -> dic
         "settings": asdict(settings),
         "power_flow": engines.method,
         "notes": list(study.notes),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **installed_versions()},
     }
 
 
-def _versions() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that decide a result; ``unknown`` where a source tree is not installed."""
     return {package: _version(package) for package in _VERSIONS_OF}
 
 

@@ -15,6 +15,10 @@ from gridcommons.model.errors import InfeasibleError, NotConvergedError
 from gridcommons.model.grid import FloatArray
 
 
+PRESOLVE_FROM = 100_000
+"""Entries of the matrix from which presolving pays."""
+
+
 @dataclass(frozen=True, eq=False)
 class LinearProgram:
     """min cost·x subject to matrix x ≤ row_max, lower ≤ x ≤ upper.
@@ -60,6 +64,8 @@ def solve(program: LinearProgram) -> Optimum:
     from highspy import HighsModelStatus
 
     highs = _solver()
+    # On a small program the presolve takes three times as long as the simplex method after it.
+    highs.setOptionValue("presolve", "off" if program.matrix.size < PRESOLVE_FROM else "on")
     highs.clearModel()
     highs.passModel(_model(program))
     highs.run()

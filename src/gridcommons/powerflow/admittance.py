@@ -84,9 +84,14 @@ class Network:
     s_fixed: ComplexArray
 
     @cached_property
+    def y_pq(self) -> csr_array:
+        """The PQ block of Y."""
+        return csr_array(self.y[: self.pq_count, : self.pq_count])
+
+    @cached_property
     def factors(self) -> Factors:
         """LDLᵀ of the PQ block; nodes are already in the order in which it is eliminated."""
-        block = csc_array(self.y[: self.pq_count, : self.pq_count])
+        block = csc_array(self.y_pq)
         lower, upper = _lu(block, "NATURAL")
         below = csc_array(tril(lower, -1))
         below.sort_indices()
@@ -102,7 +107,7 @@ class Network:
 
     @cached_property
     def _direct(self) -> SuperLU:
-        return splu(csc_array(self.y[: self.pq_count, : self.pq_count]))
+        return splu(csc_array(self.y_pq))
 
     def solve_pq(self, current: ComplexArray) -> ComplexArray:
         """Voltages that currents into the PQ nodes raise with the sources short-circuited [pu]."""
@@ -123,7 +128,7 @@ class Network:
     @cached_property
     def rows(self) -> Rows:
         """The PQ rows of Y for residuals."""
-        block = csr_array(self.y[: self.pq_count, : self.pq_count])
+        block = self.y_pq
         source = self.y[: self.pq_count, self.pq_count :] @ self.v_source
         return Rows(
             block.indptr.astype(np.int64),

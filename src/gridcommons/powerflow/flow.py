@@ -124,6 +124,8 @@ def make_demand(network: Network, injections: Injections) -> Demand:
 
 def _shares(count: int, threads: int) -> list[tuple[int, int]]:
     """Ranges of scenarios, in multiples of 64 so that eight lanes are never cut between workers."""
+    if threads <= 1:
+        return [(0, count)]
     edges = np.unique(np.linspace(0, count, max(threads, 1) + 1).astype(int) // 64 * 64)
     edges[-1] = count
     edges = np.unique(np.concatenate([[0], edges]))

@@ -15,8 +15,7 @@ def mismatch_pu(network: Network, s: ComplexArray, v: ComplexArray) -> ComplexAr
     """V conj(Y V) − S at each PQ node, same shape as ``v`` (…, pq nodes) [pu]."""
     rows = network.rows
     source = rows.source_re + 1j * rows.source_im
-    y = network.y[: network.pq_count, : network.pq_count]
-    current = (y @ v.T).T + source
+    current = (network.y_pq @ v.T).T + source
     return np.asarray(v * np.conj(current) - s)
 
 
@@ -54,10 +53,9 @@ def newton_polish(
 def _jacobian(network: Network, v: ComplexArray) -> SuperLU:
     """d(V conj(Y V)) in real and imaginary parts of V."""
     rows = network.rows
-    y = network.y[: network.pq_count, : network.pq_count]
-    current = y @ v + rows.source_re + 1j * rows.source_im
+    current = network.y_pq @ v + rows.source_re + 1j * rows.source_im
     a = diags_array(np.conj(current))
-    b = diags_array(v) @ y.conj()
+    b = diags_array(v) @ network.y_pq.conj()
     plus, minus = a + b, a - b
     return splu(csc_array(block_array([[plus.real, -minus.imag], [plus.imag, minus.real]])))
 

@@ -35,9 +35,8 @@ def _solve_system(network: Network, d: ComplexArray, b: ComplexArray) -> Complex
 
 
 def _solve_directly(network: Network, d: ComplexArray, b: ComplexArray) -> ComplexArray:
-    y = network.y[: network.pq_count, : network.pq_count]
     d_diagonal = diags_array(d)
-    plus, minus = y + d_diagonal, y - d_diagonal
+    plus, minus = network.y_pq + d_diagonal, network.y_pq - d_diagonal
     matrix = block_array([[plus.real, -minus.imag], [plus.imag, minus.real]])
     x = splu(csc_array(matrix)).solve(np.concatenate([b.real, b.imag]))
     return np.asarray(x[: len(b)] + 1j * x[len(b) :])
@@ -100,6 +99,5 @@ def _coupling(solution: FlowSolution, scenario: IntArray) -> ComplexArray:
     distinct, which = np.unique(scenario, return_inverse=True)
     v = solution.v_pq[distinct]
     rows = network.rows
-    y = network.y[: network.pq_count, : network.pq_count]
-    current = (y @ v.T).T + rows.source_re + 1j * rows.source_im
+    current = (network.y_pq @ v.T).T + rows.source_re + 1j * rows.source_im
     return np.asarray((current / np.conj(v))[which])
