@@ -14,7 +14,6 @@ import numpy as np
 from gridcommons.model.errors import InfeasibleError, NotConvergedError
 from gridcommons.model.grid import FloatArray
 
-
 PRESOLVE_FROM = 100_000
 """Entries of the matrix from which presolving pays."""
 
@@ -63,25 +62,23 @@ def solve(program: LinearProgram) -> Optimum:
     """
     from highspy import HighsModelStatus
 
-    highs = _solver()
-    # On a small program the presolve takes three times as long as the simplex method after it.
-    highs.setOptionValue("presolve", "off" if program.matrix.size < PRESOLVE_FROM else "on")
-    highs.clearModel()
-    highs.passModel(_model(program))
-    highs.run()
-    status = highs.getModelStatus()
+    highs, (model, scale) = _solver(), _model(program)
+    status = None
+    # On a small program the presolve takes three times as long as the simplex method after it, but
+    # it removes the degeneracy on which that method may stop without an answer.
+    for presolve in ("on",) if program.matrix.size >= PRESOLVE_FROM else ("off", "on"):
+        highs.setOptionValue("presolve", presolve)
+        highs.clearModel()
+        highs.passModel(model)
+        highs.run()
+        status = highs.getModelStatus()
+        if status == HighsModelStatus.kOptimal:
+            solution = highs.getSolution()
+            mu = -np.array(solution.row_dual) / scale
+            return Optimum(np.array(solution.col_value), highs.getObjectiveValue(), mu)
     if status in (HighsModelStatus.kInfeasible, HighsModelStatus.kUnboundedOrInfeasible):
         raise InfeasibleError(f"linear program of {_size(program)} has no feasible point")
-    if status != HighsModelStatus.kOptimal:
-        raise NotConvergedError(
-            f"linear program of {_size(program)} ended {highs.modelStatusToString(status)}"
-        )
-    solution = highs.getSolution()
-    return Optimum(
-        np.array(solution.col_value),
-        highs.getObjectiveValue(),
-        -np.array(solution.row_dual),
-    )
+    raise NotConvergedError(f"linear program of {_size(program)} ended {highs.modelStatusToString(status)}")
 
 
 def _size(program: LinearProgram) -> str:
@@ -96,27 +93,31 @@ def _solver() -> Any:
     for option, value in (
         ("output_flag", False),
         ("threads", 1),
-        ("primal_feasibility_tolerance", 1e-10),
+        ("primal_feasibility_tolerance", 1e-9),
         ("dual_feasibility_tolerance", 1e-9),
     ):
         highs.setOptionValue(option, value)
     return highs
 
 
-def _model(program: LinearProgram) -> Any:
+def _model(program: LinearProgram) -> tuple[Any, FloatArray]:
+    """The program for HiGHS with every row scaled to 1, so that a tolerance means the same in each."""
     from highspy import HighsLp, MatrixFormat
 
     rows, columns = program.matrix.shape
-    row, column = np.nonzero(program.matrix)
+    largest = np.abs(program.matrix).max(axis=1, initial=0.0)
+    scale = np.where(largest > 0.0, largest, 1.0)
+    matrix = program.matrix / scale[:, None]
+    row, column = np.nonzero(matrix)
     lp = HighsLp()
     lp.num_row_, lp.num_col_ = rows, columns
     lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
-    lp.row_lower_, lp.row_upper_ = np.full(rows, -np.inf), program.row_max
+    lp.row_lower_, lp.row_upper_ = np.full(rows, -np.inf), program.row_max / scale
     lp.a_matrix_.format_ = MatrixFormat.kRowwise
     lp.a_matrix_.start_ = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
     lp.a_matrix_.index_ = column.astype(np.int32)
-    lp.a_matrix_.value_ = program.matrix[row, column]
-    return lp
+    lp.a_matrix_.value_ = matrix[row, column]
+    return lp, scale
 
 
 def maximise_log_sum(matrix: FloatArray, row_max: FloatArray, upper: FloatArray) -> FloatArray:
