@@ -24,7 +24,7 @@ def worst_of_all_vertices(w, rest, boxes) -> float:
     vertices = np.array(list(product([False, True], repeat=len(w.asset))))
     step = np.repeat(np.arange(w.steps), len(vertices))
     p_kw = boxes.corner(step, np.tile(vertices, (w.steps, 1)))
-    worst, _ = worst_margins(w.rows, w.flow(p_kw, step), step, rest.broken)
+    worst, _ = worst_margins(rest.rows, w.flow(p_kw, step), step)
     return float(worst.max())
 
 

@@ -20,6 +20,7 @@ from gridcommons.envelopes.boxes import (
     all_queries,
     answer,
     open_queries,
+    together,
     values,
     worst_corners,
 )
@@ -30,10 +31,18 @@ from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 MARGIN_PU = 1e-8
 """How far inside a limit the boxes are aimed; the load flow itself is exact to 1e-9 pu."""
 
-ITERATIONS = 20
+ROUNDING = 2e-9
+"""What the load flow's own rounding may leave of a violation, beside what the held boxes have."""
+
+ITERATIONS = 40
+JOINS = 4
+"""Times that limits which were left out and are broken may join."""
 SETTLED_KW = 1e-6
 NEGLIGIBLE_GAIN = 1e-6
 """Gain of the last iteration, as a share of the total, at which alternating answers are left alone."""
+
+NEAR = -0.05
+"""Where one limit is broken that had been left out, all within this of their bound join."""
 
 REACH = 1.5
 """A limit that 1.5 times the linear reach of the device bounds cannot break is left out until the check."""
@@ -43,18 +52,18 @@ REACH = 1.5
 class _State:
     """Boxes on the way, by step.
 
-    ``worst`` is the largest violation at the last look; ``reach_kw`` how far an end may rise in one
-    iteration, without bound until two nearly equal answers are seen to alternate.
+    ``moved`` is the last change of the ends; ``reach_kw`` how far an end may rise in one iteration,
+    without bound until answers are seen to alternate.
     """
 
     boxes: Boxes
     active: BoolArray
     free: BoolArray
-    worst: FloatArray
+    moved: FloatArray
     reach_kw: FloatArray
 
 
-def allocate(window: Window, start: Boxes, free: BoolArray, share: Share, ignored: BoolArray) -> Boxes:
+def allocate(window: Window, start: Boxes, free: BoolArray, share: Share) -> Boxes:
     """The boxes grown from ``start`` in the assets that are ``free``, the others held.
 
     Parameters
@@ -65,30 +74,48 @@ def allocate(window: Window, start: Boxes, free: BoolArray, share: Share, ignore
         Which upper (0) and lower (1) ends may move at each step.
     share : callable
         The objective.
-    ignored : (steps, limits)
-        Limits that are broken at rest and reported as unresolved.
     """
-    nowhere, anywhere = np.full(window.steps, -np.inf), np.full(window.steps, np.inf)
-    state = _State(start, _movable(free), free, nowhere, anywhere)
-    queries = _start_queries(window, state, ignored)
+    state = _State(start, _movable(free), free, np.zeros(free.shape), np.full(window.steps, np.inf))
+    queries = all_queries(window, np.flatnonzero(state.active))
     answers = answer(window, state.boxes, queries, at_rest=True)
     queries, answers = _within_reach(window, state, queries, answers)
-    for _ in range(ITERATIONS):
-        _advance(window, state, share, queries, answers)
+    for _ in range(JOINS):
+        queries = _iterate(window, state, share, queries, answers)
+        state.active[:] = _movable(free)
+        every, found = worst_corners(
+            window, state.boxes, open_queries(window, state.boxes, np.flatnonzero(state.active))
+        )
+        queries = _joined(state, queries, every, found)
         if not state.active.any():
             break
         queries, answers = _look_again(window, state, queries)
-    return _check_left_out(window, state, share, ignored)
+    return back_off(window, state.boxes, every, found, free)
+
+
+def _iterate(window: Window, state: _State, share: Share, queries: Queries, answers: Answers) -> Queries:
+    """Advance until every step stands still; gives all queries as they were last looked at."""
+    done: list[Queries] = []
+    for _ in range(ITERATIONS):
+        _advance(window, state, share, queries, answers)
+        done.append(queries.take(~state.active[queries.step]))
+        queries = queries.take(state.active[queries.step])
+        if not len(queries):
+            break
+        queries, answers = _look_again(window, state, queries)
+    return together([*done, queries])
+
+
+def _joined(state: _State, queries: Queries, every: Queries, found: Answers) -> Queries:
+    """The queries of steps where a limit is broken, with all that are near there; others are done."""
+    state.active[:] = False
+    state.active[every.step[~(found.g <= MARGIN_PU)]] = True
+    state.reach_kw[:], state.moved[:] = np.inf, 0.0
+    near = state.active[every.step] & (found.g > NEAR)
+    return together([queries.take(state.active[queries.step]), every.take(near)])
 
 
 def _movable(free: BoolArray) -> BoolArray:
     return np.asarray(free.any(axis=(1, 2)))
-
-
-def _start_queries(window: Window, state: _State, ignored: BoolArray) -> Queries:
-    steps = np.flatnonzero(state.active)
-    queries = all_queries(window, steps)
-    return queries.take(~ignored[queries.step, queries.limit])
 
 
 def _look_again(window: Window, state: _State, queries: Queries) -> tuple[Queries, Answers]:
@@ -124,8 +151,10 @@ def _advance(window: Window, state: _State, share: Share, queries: Queries, answ
     for step in np.flatnonzero(state.active).tolist():
         mine = order[first[step] : first[step + 1]]
         if np.isnan(answers.g[mine]).any():
-            # No operable state at a corner: half the way back to rest, and look again.
-            up[step], down[step] = up[step] / 2.0, down[step] / 2.0
+            # No operable state at a corner: half the way back, and look again with a shorter reach.
+            ends = np.where(state.free[step], np.stack([up[step], down[step]]) / 2.0, [up[step], down[step]])
+            up[step], down[step] = ends
+            state.reach_kw[step] = min(state.reach_kw[step], 0.5 * float(ends.max(initial=0.0)))
             continue
         room = _room(state, window, step, mine, answers, (most[0][step], most[1][step]))
         ends = np.where(state.free[step], share(room).reshape(2, -1), [up[step], down[step]])
@@ -137,16 +166,18 @@ def _advance(window: Window, state: _State, share: Share, queries: Queries, answ
 def _settle(state: _State, step: int, worst: float, ends: FloatArray) -> bool:
     """Decide whether a step moves on to new ends; otherwise its present ends are the answer.
 
-    Where the violation stops shrinking, two nearly equal answers alternate (under a transformer limit
-    every kW costs nearly the same): rises are then held ever shorter, until the gain is negligible.
+    Where an end goes back on its last change, two answers alternate (under a transformer limit every kW
+    costs nearly the same; a linear answer may overshoot): rises are then held to half as far, until
+    nothing is gained.
     """
     now = np.stack([state.boxes.up_kw[step], state.boxes.down_kw[step]])
-    change = float(np.abs(ends - now).max(initial=0.0))
-    gain = float(ends.sum() - now.sum())
-    if worst > 0.0 and worst > 0.5 * state.worst[step] > 0.0:
-        state.reach_kw[step] = 0.1 * min(state.reach_kw[step], change)
-    state.worst[step] = worst
-    short = np.isfinite(state.reach_kw[step]) and gain <= NEGLIGIBLE_GAIN * float(ends.sum())
+    moved = ends - now
+    change, gain = float(np.abs(moved).max(initial=0.0)), float(moved.sum())
+    turns = bool((moved * state.moved[step]).sum() < 0.0)
+    if turns:
+        state.reach_kw[step] = 0.5 * min(state.reach_kw[step], change)
+    short = turns and gain <= NEGLIGIBLE_GAIN * float(ends.sum())
+    state.moved[step] = moved
     state.active[step] = worst > 0.0 or (change > SETTLED_KW and not short)
     return bool(state.active[step]) or change <= SETTLED_KW
 
@@ -176,33 +207,6 @@ def _room(
     )
 
 
-def _check_left_out(window: Window, state: _State, share: Share, ignored: BoolArray) -> Boxes:
-    """All limits at the final boxes; broken ones that were left out join, then what is left backs off."""
-    state.active[:] = _movable(state.free)
-    queries, answers = _worst_of_all(window, state, ignored)
-    missed = answers.g > MARGIN_PU
-    if missed.any():
-        steps = np.unique(queries.step[missed])
-        near = np.isin(queries.step, steps) & (answers.g > -0.05)
-        joined = queries.take(near)
-        state.active[:] = False
-        state.active[steps] = True
-        found = Answers(answers.g[near], answers.slope[near])
-        for _ in range(ITERATIONS):
-            _advance(window, state, share, joined, found)
-            if not state.active.any():
-                break
-            joined, found = _look_again(window, state, joined)
-        state.active[:] = _movable(state.free)
-        queries, answers = _worst_of_all(window, state, ignored)
-    return back_off(window, state.boxes, queries, answers, state.free)
-
-
-def _worst_of_all(window: Window, state: _State, ignored: BoolArray) -> tuple[Queries, Answers]:
-    steps = np.flatnonzero(state.active)
-    return worst_corners(window, state.boxes, open_queries(window, state.boxes, steps, ignored))
-
-
 def back_off(window: Window, boxes: Boxes, queries: Queries, answers: Answers, free: BoolArray) -> Boxes:
     """The boxes shrunk towards where they started, as little as the exact load flow asks for."""
     held = Boxes(
@@ -213,7 +217,7 @@ def back_off(window: Window, boxes: Boxes, queries: Queries, answers: Answers, f
     share = np.ones(window.steps)
     now = boxes
     for _ in range(30):
-        broken = ~(g <= 0.0)
+        broken = ~(g <= np.maximum(base, 0.0) + ROUNDING)
         if not broken.any():
             break
         # Secant to a hair inside; half where the corner has no solution at all.

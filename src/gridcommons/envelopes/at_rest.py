@@ -3,22 +3,27 @@
 Rest is 0 clipped to a device's bounds. Assets named in ``support`` may be asked below or above it to
 mend a violation (the source's community battery, which "can rectify" what stations cannot), by the
 smallest total change that the exact load flow accepts. What no support mends is unresolved: the
-limit is reported with its place and size, and the side it belongs to stays at rest.
+limit is reported with its place and size, and the side it belongs to stays at rest. For the other side
+the limit still holds, at what rest itself has: no point of a box is worse than rest, and a branch that
+is overloaded one way keeps its rating the other way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gridcommons.envelopes.boxes import Answers, Boxes, Queries, all_queries, answer, values
+from gridcommons.envelopes.limit_rows import Kind, LimitRows, flows_back
 from gridcommons.envelopes.problem import Window
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.optimisation.solve import LinearProgram, solve
 
 MEND_ROUNDS = 8
 TOLERANCE = 1e-9
+NO_WORSE = 1e-6
+"""How far beyond rest a limit that is broken at rest may go on the other side: nothing that is measured."""
 SLACK_COST = 1e6
 """Cost of leaving 1 pu broken, against 1 for a kW of support: support is used in full first."""
 
@@ -35,6 +40,10 @@ class RestState:
         Limits that stay violated.
     excess : (steps, limits)
         By how much [pu, share or rad]; 0 where not broken.
+    of_max : (steps, limits)
+        Where broken: whether consumption would make it worse, so that it closes the upper side.
+    rows : LimitRows
+        The limits that hold for the boxes: those of the window, the broken ones as rest has them.
     max_resolved, min_resolved : (steps,)
         False where consumption (injection) would make a broken limit worse.
     """
@@ -42,6 +51,8 @@ class RestState:
     boxes: Boxes
     broken: BoolArray
     excess: FloatArray
+    of_max: BoolArray
+    rows: LimitRows
     max_resolved: BoolArray
     min_resolved: BoolArray
 
@@ -108,13 +119,46 @@ def _least_change(g: FloatArray, slope: FloatArray, low: FloatArray, high: Float
 def _judge(window: Window, boxes: Boxes, queries: Queries, answers: Answers) -> RestState:
     """The state with these limits broken."""
     shape = (window.steps, len(window.rows))
-    broken, excess = np.zeros(shape, dtype=bool), np.zeros(shape)
-    broken[queries.step, queries.limit] = True
-    excess[queries.step, queries.limit] = answers.g
-    resolved = np.ones((2, window.steps), dtype=bool)
-    worse_by = np.nansum(answers.slope, axis=1)
+    at = (queries.step, queries.limit)
+    broken, excess, of_max = np.zeros(shape, dtype=bool), np.zeros(shape), np.zeros(shape, dtype=bool)
+    broken[at], excess[at] = True, answers.g
+    back = _back_at_rest(window, boxes, queries)
     # Where the grid has no state at all, neither direction can be promised.
     lost = np.isnan(answers.g)
-    resolved[0, queries.step[lost | (worse_by > 0.0)]] = False
-    resolved[1, queries.step[lost | (worse_by <= 0.0)]] = False
-    return RestState(boxes, broken, excess, resolved[0], resolved[1])
+    of_max[at] = lost | _closes_max(window.rows.kind[queries.limit], answers.slope, back[at])
+    resolved = np.ones((2, window.steps), dtype=bool)
+    resolved[0, queries.step[of_max[at]]] = False
+    resolved[1, queries.step[lost | ~of_max[at]]] = False
+    rows = _as_rest_has_them(window.rows, broken, excess, back)
+    return RestState(boxes, broken, excess, of_max, rows, resolved[0], resolved[1])
+
+
+def _back_at_rest(window: Window, boxes: Boxes, queries: Queries) -> BoolArray:
+    """Branch limits of these queries over which power flows back at rest, shape (steps, limits)."""
+    back = np.zeros((window.steps, len(window.rows)), dtype=bool)
+    mine = queries.take(window.rows.kind[queries.limit] == Kind.LOADING)
+    if len(mine):
+        v = window.flow(boxes.rest_kw, np.arange(window.steps)).v_nodes()
+        back[mine.step, mine.limit] = flows_back(window.rows, v[mine.step], mine.limit)
+    return back
+
+
+def _closes_max(kind: IntArray, slope: FloatArray, back: BoolArray) -> BoolArray:
+    """Whether each broken limit closes the upper side: low voltage, import, or what consumption worsens."""
+    worse_by = np.nansum(slope, axis=1)
+    by_slope = np.where(worse_by == 0.0, ~back, worse_by > 0.0)
+    return np.asarray(np.where(kind == Kind.VM_MIN, True, np.where(kind == Kind.VM_MAX, False, by_slope)))
+
+
+def _as_rest_has_them(rows: LimitRows, broken: BoolArray, excess: FloatArray, back: BoolArray) -> LimitRows:
+    """The limits with the broken ones moved to what rest has, branches only for the way of the flow."""
+    give = np.where(broken, np.nan_to_num(excess, nan=np.inf) + NO_WORSE, 0.0)
+    low = np.isin(rows.kind, (Kind.VM_MIN, Kind.VA_MIN, Kind.VA_DIFF_MIN))
+    loading = rows.kind == Kind.LOADING
+    moved = np.where(loading, rows.bound * (1.0 + give), np.where(low, rows.bound - give, rows.bound + give))
+    lost = np.isinf(give)
+    return replace(
+        rows,
+        bound=np.where(loading & back & ~lost, rows.bound, moved),
+        bound_back=np.where(loading & ~back & ~lost, rows.bound, moved),
+    )

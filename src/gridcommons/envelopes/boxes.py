@@ -7,6 +7,7 @@ whose flow can reverse they are not, so that its worst corner is sought from thr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,6 +77,16 @@ class Queries:
         return Queries(self.step, self.limit, self.outward, is_up)
 
 
+def together(parts: Sequence[Queries]) -> Queries:
+    """All of several."""
+    return Queries(
+        np.concatenate([part.step for part in parts]),
+        np.concatenate([part.limit for part in parts]),
+        np.concatenate([part.outward for part in parts]),
+        np.concatenate([part.is_up for part in parts]),
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Answers:
     """Value and gradient of each query: ``g`` (queries,), ``slope`` (queries, assets) [1/kW]."""
@@ -113,18 +124,19 @@ def _behind(window: Window, limit: IntArray) -> BoolArray:
     network, node = window.rows.network, window.rows.network.node_of(window.bus)
     share = np.abs(network.transfer[0][window.rows.element[limit]])
     inside = node < network.pq_count
-    mine = np.where(inside, share[:, np.where(inside, node, 0)], 0.0)
+    mine = np.zeros((len(limit), len(node)))
+    mine[:, inside] = share[:, node[inside]]
     return np.asarray(mine > 0.5 * share.max(axis=1, initial=0.0)[:, None])
 
 
-def open_queries(window: Window, boxes: Boxes, steps: IntArray, ignored: BoolArray) -> Queries:
+def open_queries(window: Window, boxes: Boxes, steps: IntArray) -> Queries:
     """The limits of some steps that a point of the boxes might break, each where it starts from.
 
     A bus limit starts at the worse of the two corners of the box: behind much reactance a voltage has
     a peak, beyond which more injection lowers it again.
     """
     queries = all_queries(window, steps)
-    settled = ignored | cannot_overload(window, boxes)
+    settled = cannot_overload(window, boxes)
     queries = queries.take(~settled[queries.step, queries.limit])
     at_bus = np.flatnonzero(np.isin(window.rows.kind[queries.limit], BUS_KINDS))
     of_buses = queries.take(at_bus)
@@ -160,12 +172,12 @@ def cannot_overload(window: Window, boxes: Boxes) -> BoolArray:
     is_loading = rows.kind == Kind.LOADING
     branch = np.where(is_loading, rows.element, 0)
     # A corner without solution gives NaN, which is never below the bound.
-    return np.asarray(is_loading & (bound[:, branch] < rows.bound))
+    return np.asarray(is_loading & (bound[:, branch] < np.minimum(rows.bound, rows.bound_back)))
 
 
 def values(window: Window, boxes: Boxes, queries: Queries) -> FloatArray:
     """Exact value of each query at its corner, shape (queries,); NaN where the flow has no solution."""
-    return _solve_corners(window, boxes, queries)[2]
+    return _solve_corners(window, boxes, queries, np.zeros(len(queries)))[2]
 
 
 def answer(window: Window, boxes: Boxes, queries: Queries, *, at_rest: bool = False) -> Answers:
@@ -173,8 +185,8 @@ def answer(window: Window, boxes: Boxes, queries: Queries, *, at_rest: bool = Fa
 
     ``at_rest`` takes each branch current along the way that its query assumes (``limit_directions``).
     """
-    solution, scenario, g = _solve_corners(window, boxes, queries)
     assumed = np.where(queries.outward, 1.0, -1.0) if at_rest else np.zeros(len(queries))
+    solution, scenario, g = _solve_corners(window, boxes, queries, assumed)
     solved = np.flatnonzero(solution.solved[scenario])
     slope = np.full(queries.is_up.shape, np.nan)
     towards = limit_directions(
@@ -184,20 +196,22 @@ def answer(window: Window, boxes: Boxes, queries: Queries, *, at_rest: bool = Fa
         assumed[solved],
     )
     node = window.rows.network.node_of(window.bus)
-    at_source = node >= window.rows.network.pq_count
-    by_p, by_q = gradients(solution, scenario[solved], towards, np.where(at_source, 0, node))
-    slope[solved] = np.where(at_source, 0.0, by_p + window.tan_phi * by_q)
+    felt = np.flatnonzero(node < window.rows.network.pq_count)
+    by_p, by_q = gradients(solution, scenario[solved], towards, node[felt])
+    slope[solved] = 0.0
+    slope[solved[:, None], felt] = by_p + window.tan_phi[felt] * by_q
     return Answers(g, slope)
 
 
 def _solve_corners(
-    window: Window, boxes: Boxes, queries: Queries
+    window: Window, boxes: Boxes, queries: Queries, assumed: FloatArray
 ) -> tuple[FlowSolution, IntArray, FloatArray]:
     """Load flow of the distinct corners, the scenario of each query, and its value."""
     corner = boxes.corner(queries.step, queries.is_up)
     step, p_kw, scenario = _distinct(queries.step, corner)
     solution = window.flow(p_kw, step)
-    return solution, scenario, limit_values(window.rows, solution, (scenario, queries.step, queries.limit))
+    at = (scenario, queries.step, queries.limit)
+    return solution, scenario, limit_values(window.rows, solution, at, assumed)
 
 
 def _distinct(step: IntArray, corner: FloatArray) -> tuple[IntArray, FloatArray, IntArray]:

@@ -39,14 +39,14 @@ def search(seed: int, budget: Budget | None = None) -> Method:
     """The search as a method for ``share_window``, its draws made from ``seed``."""
     chosen = Budget() if budget is None else budget
 
-    def grow(window: Window, start: Boxes, free: BoolArray, _share: Share, ignored: BoolArray) -> Boxes:
+    def grow(window: Window, start: Boxes, free: BoolArray, _share: Share) -> Boxes:
         up, down = start.up_kw.copy(), start.down_kw.copy()
         for step in range(window.steps):
             for side, ends in ((0, up), (1, down)):
                 if free[step, side].any():
-                    ends[step] = _best(window, start, (step, side), free[step, side], (ignored, seed, chosen))
+                    ends[step] = _best(window, start, (step, side), free[step, side], (seed, chosen))
         boxes = Boxes(start.rest_kw, up, down)
-        queries = open_queries(window, boxes, np.flatnonzero(free.any(axis=(1, 2))), ignored)
+        queries = open_queries(window, boxes, np.flatnonzero(free.any(axis=(1, 2))))
         queries, answers = worst_corners(window, boxes, queries)
         return back_off(window, boxes, queries, answers, free)
 
@@ -58,11 +58,11 @@ def _best(
     start: Boxes,
     place: tuple[int, int],
     free: BoolArray,
-    how: tuple[BoolArray, int, Budget],
+    how: tuple[int, Budget],
 ) -> FloatArray:
     """Ends of one side of one step: the largest total that keeps every limit at that corner."""
     step, side = place
-    ignored, seed, budget = how
+    seed, budget = how
     sign = 1.0 if side == 0 else -1.0
     rest = start.rest_kw[step]
     held: FloatArray = (start.up_kw if side == 0 else start.down_kw)[step]
@@ -75,7 +75,7 @@ def _best(
         ends = np.tile(held, (len(x), 1))
         ends[:, movable] = x
         at = np.full(len(x), step)
-        worst, _ = worst_margins(window.rows, window.flow(rest + sign * ends, at), at, ignored)
+        worst, _ = worst_margins(window.rows, window.flow(rest + sign * ends, at), at)
         violation = np.minimum(worst.max(axis=1), 1e3)
         return -x.sum(axis=1), violation
 

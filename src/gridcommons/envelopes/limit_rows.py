@@ -70,6 +70,8 @@ class LimitRows:
         Node of a bus limit; 0 for a branch.
     bound : (steps, limits)
         Right-hand side: pu, share of the rating, rad; infinite where a step has none.
+    bound_back : (steps, limits)
+        The same for a branch while power flows back over it; differs where one way is broken at rest.
     """
 
     network: Network
@@ -77,6 +79,7 @@ class LimitRows:
     element: IntArray
     node: IntArray
     bound: FloatArray
+    bound_back: FloatArray
 
     def __len__(self) -> int:
         """Number of limits."""
@@ -112,6 +115,8 @@ class LimitRows:
             network.y_to[every, t],
         )
         ff, ft, tf, tt = (np.asarray(part).ravel() for part in pick)
+        # Both ends on one node: what is picked twice is the whole current.
+        ft, tt = np.where(f == t, 0.0, ft), np.where(f == t, 0.0, tt)
         return BranchEnds(f, t, ff, ft, tf, tt, _outward(network, f, t))
 
     @cached_property
@@ -132,12 +137,14 @@ def make_limit_rows(network: Network, limits: Limits) -> LimitRows:
     """The limits of a window (``Limits.window``) that bound anything, on PQ nodes and rated branches."""
     parts = [*_bus_limits(network, limits), *_branch_limits(network, limits)]
     kind = np.concatenate([np.full(len(element), code) for code, element, _, _ in parts])
+    bound = np.concatenate([bound for _, _, _, bound in parts], axis=1)
     return LimitRows(
         network,
         kind.astype(np.int64),
         np.concatenate([element for _, element, _, _ in parts]),
         np.concatenate([node for _, _, node, _ in parts]),
-        np.concatenate([bound for _, _, _, bound in parts], axis=1),
+        bound,
+        bound,
     )
 
 
@@ -150,8 +157,8 @@ def _bus_limits(network: Network, limits: Limits) -> list[tuple[Kind, IntArray, 
         values: FloatArray = getattr(limits, LIMIT_OF_KIND[kind])
         is_angle = kind in (Kind.VA_MIN, Kind.VA_MAX)
         # Node angles have the transformers' shifts stripped, so the limit is stripped likewise.
-        own = values - network.shift_degree[np.maximum(node, 0)] if is_angle else values
-        own = np.deg2rad(own) if is_angle else own
+        band = (limits.va_min_degree, limits.va_max_degree)
+        own = _stripped(values, band, network.shift_degree[np.maximum(node, 0)]) if is_angle else values
         lower = kind in (Kind.VM_MIN, Kind.VA_MIN)
         bus = np.flatnonzero(inside & np.isfinite(values).any(axis=0))
         bus = bus[np.argsort(node[bus], kind="stable")]
@@ -175,19 +182,31 @@ def _branch_limits(network: Network, limits: Limits) -> list[tuple[Kind, IntArra
     parts = [(Kind.LOADING, branch, np.zeros_like(branch), loading[:, branch] / 100.0)]
     for kind in (Kind.VA_DIFF_MIN, Kind.VA_DIFF_MAX):
         values: FloatArray = getattr(limits, LIMIT_OF_KIND[kind])
-        shift = branches.shift_degree
+        band = (limits.va_diff_min_degree, limits.va_diff_max_degree)
         branch = np.flatnonzero(np.isfinite(values).any(axis=0) & supplied & branches.in_service)
-        bound = np.deg2rad(values[:, branch] - shift[branch])
+        bound = _stripped(values, band, branches.shift_degree)[:, branch]
         parts.append((kind, branch, np.zeros_like(branch), bound))
     return parts
 
 
+def _stripped(
+    values: FloatArray, band: tuple[FloatArray, FloatArray], shift_degree: FloatArray
+) -> FloatArray:
+    """Angle limits less the phase shifts [rad], by whole turns where the band then lies nearest to 0."""
+    low, high = band
+    with np.errstate(invalid="ignore"):
+        middle = np.where(np.isfinite(low) & np.isfinite(high), (low + high) / 2.0, values)
+        turns = np.round((middle - shift_degree) / 360.0)
+    return np.deg2rad(values - shift_degree - 360.0 * np.where(np.isfinite(turns), turns, 0.0))
+
+
 def limit_values(
-    rows: LimitRows, solution: FlowSolution, at: tuple[IntArray, IntArray, IntArray]
+    rows: LimitRows, solution: FlowSolution, at: tuple[IntArray, IntArray, IntArray], assumed: FloatArray
 ) -> FloatArray:
     """g of each query, positive where the limit is violated, NaN where the flow has no solution.
 
-    ``at`` is (scenario, step, limit) of each query, shape (queries,) each.
+    ``at`` is (scenario, step, limit) of each query, shape (queries,) each; ``assumed`` as in
+    ``limit_directions``: a current that flows the other way counts as negative where the ways differ.
     """
     scenario, step, limit = at
     v = solution.v_nodes()
@@ -195,8 +214,30 @@ def limit_values(
     value = np.full(len(limit), np.nan)
     for code in np.unique(kind):
         mine = kind == code
-        value[mine] = _VALUES[Kind(code)](rows, v[scenario[mine]], limit[mine], bound[mine])
+        v_mine, place, way = v[scenario[mine]], (step[mine], limit[mine]), assumed[mine]
+        if code == Kind.LOADING:
+            value[mine] = _loading(rows, v_mine, place, way)
+        else:
+            value[mine] = _VALUES[Kind(code)](rows, v_mine, limit[mine], bound[mine])
     return value
+
+
+def flows_back(rows: LimitRows, v: ComplexArray, limit: IntArray) -> BoolArray:
+    """Whether active power flows towards the source over the branch of each query."""
+    ends, branch = rows.ends, rows.element[limit]
+    every = np.arange(len(branch))
+    v_f, v_t = v[every, ends.f[branch]], v[every, ends.t[branch]]
+    i_f = (ends.ff[branch] * v_f + ends.ft[branch] * v_t) / rows.rated[0][branch]
+    i_t = (ends.tf[branch] * v_f + ends.tt[branch] * v_t) / rows.rated[1][branch]
+    return np.asarray(ends.outward[branch] * (v_f * np.conj(i_f) - v_t * np.conj(i_t)).real < 0.0)
+
+
+def _bound_along(
+    rows: LimitRows, v: ComplexArray, at: tuple[IntArray, IntArray], assumed: FloatArray
+) -> FloatArray:
+    """Bound of each branch query for the way that its power flows, or is assumed to."""
+    back = np.where(assumed == 0.0, flows_back(rows, v, at[1]), assumed < 0.0)
+    return np.where(back, rows.bound_back[at], rows.bound[at])
 
 
 def _loading_ends(
@@ -213,8 +254,13 @@ def _loading_ends(
     return phasor, np.abs(phasor), at_from
 
 
-def _loading(rows: LimitRows, v: ComplexArray, limit: IntArray, bound: FloatArray) -> FloatArray:
-    return _loading_ends(rows, v, limit)[1] / bound - 1.0
+def _loading(
+    rows: LimitRows, v: ComplexArray, at: tuple[IntArray, IntArray], assumed: FloatArray
+) -> FloatArray:
+    against = (assumed != 0.0) & (flows_back(rows, v, at[1]) == (assumed > 0.0))
+    against &= rows.bound[at] != rows.bound_back[at]
+    magnitude = np.where(against, -1.0, 1.0) * _loading_ends(rows, v, at[1])[1]
+    return np.asarray(magnitude / _bound_along(rows, v, at, np.where(against, assumed, 0.0)) - 1.0)
 
 
 def _vm(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
@@ -234,7 +280,6 @@ def _va_diff(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
 _VALUES: dict[Kind, Callable[[LimitRows, ComplexArray, IntArray, FloatArray], FloatArray]] = {
     Kind.VM_MIN: lambda rows, v, limit, bound: bound - _vm(rows, v, limit),
     Kind.VM_MAX: lambda rows, v, limit, bound: _vm(rows, v, limit) - bound,
-    Kind.LOADING: _loading,
     Kind.VA_MIN: lambda rows, v, limit, bound: bound - _va(rows, v, limit),
     Kind.VA_MAX: lambda rows, v, limit, bound: _va(rows, v, limit) - bound,
     Kind.VA_DIFF_MIN: lambda rows, v, limit, bound: bound - _va_diff(rows, v, limit),
@@ -296,6 +341,6 @@ def _add_branch_directions(
     flowing = phasor / np.where(magnitude > 0.0, magnitude, 1.0)
     unit = np.conj(np.where(assumed[mine] == 0.0, flowing, along))
     rated = np.where(at_from, rows.rated[0][branch], rows.rated[1][branch])
-    unit = unit / (rated * rows.bound[step[mine], limit[mine]])
+    unit = unit / (rated * _bound_along(rows, v[mine], (step[mine], limit[mine]), assumed[mine]))
     np.add.at(towards, (mine, f), unit * np.where(at_from, ends.ff[branch], ends.tf[branch]))
     np.add.at(towards, (mine, t), unit * np.where(at_from, ends.ft[branch], ends.tt[branch]))

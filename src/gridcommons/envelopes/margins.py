@@ -12,7 +12,7 @@ import numba
 import numpy as np
 
 from gridcommons.envelopes.limit_rows import Kind, LimitRows
-from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.powerflow.admittance import ComplexArray
 from gridcommons.powerflow.solution import FlowSolution
 
@@ -23,7 +23,7 @@ _VA_DIFF_MIN = int(Kind.VA_DIFF_MIN)
 
 
 class _Table(NamedTuple):
-    """Limits and two-ports as flat arrays; ``bound`` is 1/limit for loadings, and lax where ignored."""
+    """Limits and two-ports as flat arrays; the bounds, by way of the flow, are 1/limit for loadings."""
 
     kind: IntArray
     node: IntArray
@@ -32,12 +32,11 @@ class _Table(NamedTuple):
     admittance: ComplexArray
     outward: FloatArray
     bound: FloatArray
+    bound_back: FloatArray
 
 
-def worst_margins(
-    rows: LimitRows, solution: FlowSolution, step: IntArray, ignored: BoolArray
-) -> tuple[FloatArray, IntArray]:
-    """Largest g of each scenario and side, and its limit; ``ignored`` (steps, limits) is left out.
+def worst_margins(rows: LimitRows, solution: FlowSolution, step: IntArray) -> tuple[FloatArray, IntArray]:
+    """Largest g of each scenario and side, and its limit.
 
     Returns
     -------
@@ -62,7 +61,8 @@ def worst_margins(
         ends.t[branch],
         np.ascontiguousarray(np.stack(per_rated, axis=1)[branch]),
         ends.outward[branch],
-        _effective_bounds(rows, ignored),
+        _per_rating(rows, rows.bound),
+        _per_rating(rows, rows.bound_back),
     )
     count = len(step)
     worst, where = np.full((count, 2), -np.inf), np.full((count, 2), -1, dtype=np.int64)
@@ -71,10 +71,7 @@ def worst_margins(
     return worst, where
 
 
-def _effective_bounds(rows: LimitRows, ignored: BoolArray) -> FloatArray:
-    is_low = np.isin(rows.kind, (_VM_MIN, _VA_MIN, _VA_DIFF_MIN))
-    lax = np.where(is_low, -np.inf, np.inf)
-    bound = np.where(ignored, lax, rows.bound)
+def _per_rating(rows: LimitRows, bound: FloatArray) -> FloatArray:
     return np.ascontiguousarray(np.where(rows.kind == _LOADING, 1.0 / bound, bound))
 
 
@@ -125,22 +122,24 @@ def _scan(
 ) -> None:
     # Only numbers go into the functions called here: arrays handed on are counted in and out at every
     # limit, which takes seven times as long as the work.
-    kinds, bounds, nodes, pq = table.kind, table.bound, table.node, v.shape[1]
+    kinds, bounds, bounds_back, nodes = table.kind, table.bound, table.bound_back, table.node
+    pq = v.shape[1]
     from_node, to_node, y, outward = table.f, table.t, table.admittance, table.outward
     for scenario in range(v.shape[0]):
         at = step[scenario]
         most_out, most_back, k_out, k_back = -np.inf, -np.inf, -1, -1
         for k in range(kinds.shape[0]):
-            kind, bound = kinds[k], bounds[at, k]
+            kind = kinds[k]
             if kind in (_VM_MIN, _VM_MAX, _VA_MIN, _VA_MAX):
-                g, side = _bus_value(kind, bound, v[scenario, nodes[k]])
+                g, side = _bus_value(kind, bounds[at, k], v[scenario, nodes[k]])
             else:
                 f, t = from_node[k], to_node[k]
                 v_f = v[scenario, f] if f < pq else source[f - pq]
                 v_t = v[scenario, t] if t < pq else source[t - pq]
                 i_f, i_t = y[k, 0] * v_f + y[k, 1] * v_t, y[k, 2] * v_f + y[k, 3] * v_t
-                g = _branch_value(kind, bound, (v_f, v_t), (i_f, i_t))
                 side = 0 if outward[k] * _flow_out(v_f, v_t, i_f, i_t) >= 0.0 else 1
+                bound = bounds[at, k] if side == 0 else bounds_back[at, k]
+                g = _branch_value(kind, bound, (v_f, v_t), (i_f, i_t))
             if side == 0 and not g <= most_out:
                 most_out, k_out = g, k
             elif side == 1 and not g <= most_back:

@@ -30,15 +30,12 @@ DIRECTIONS = 48
 """Directions of a current's phasor that are bounded one by one; between two of them 0.2 % is added."""
 
 
-def certify(window: Window, boxes: Boxes, ignored: BoolArray) -> BoolArray:
-    """Sides of steps that are proven, given that both corners hold, shape (steps, 2).
-
-    ``ignored`` (steps, limits) are limits that are broken at rest and reported as unresolved.
-    """
+def certify(window: Window, boxes: Boxes) -> BoolArray:
+    """Sides of steps that are proven, given that both corners hold, shape (steps, 2)."""
     proven = np.zeros((window.steps, 2), dtype=bool)
     if not is_radial(window.rows.network.grid):
         return proven
-    queries = open_queries(window, boxes, np.arange(window.steps), ignored)
+    queries = open_queries(window, boxes, np.arange(window.steps))
     _, once = np.unique(np.stack([queries.step, queries.limit]), axis=1, return_index=True)
     queries = queries.take(np.sort(once))
     at_up = answer(window, boxes, queries.at(np.ones_like(queries.is_up)))
@@ -78,8 +75,8 @@ def _judge_branches(window: Window, boxes: Boxes, queries: Queries, proven: Bool
         if step != last:
             last, area = step, _area(window, boxes, step, (least[step], most[step]))
         assert area is not None
-        branch, bound = int(window.rows.element[limit]), float(window.rows.bound[step, limit])
-        proven[step] &= _largest_at_a_corner(window, area, branch, bound)
+        bounds = (float(window.rows.bound[step, limit]), float(window.rows.bound_back[step, limit]))
+        proven[step] &= _largest_at_a_corner(window, area, int(window.rows.element[limit]), bounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +152,7 @@ def _narrower(window: Window, area: _Area) -> _Area:
     return replace(area, angle=np.where(kept, middle, area.angle), spread=spread)
 
 
-def _largest_at_a_corner(window: Window, area: _Area, branch: int, bound: float) -> BoolArray:
+def _largest_at_a_corner(window: Window, area: _Area, branch: int, bounds: tuple[float, float]) -> BoolArray:
     """Whether a branch can pass its limit at a corner only, with power flowing out and back, shape (2,)."""
     rows, network, ends = window.rows, window.rows.network, window.rows.ends
     v_idle = np.concatenate([network.v_no_load, network.v_source])
@@ -175,7 +172,7 @@ def _largest_at_a_corner(window: Window, area: _Area, branch: int, bound: float)
         out = sign * ends.outward[branch] * np.cos(psi - angles[at])
         band = np.sin(min(float(spreads[at]) + np.pi / DIRECTIONS, np.pi / 2.0))
         for side, mine in ((0, out >= -band), (1, out <= band)):
-            reached = psi[mine & (share > bound)]
+            reached = psi[mine & (share > bounds[side])]
             safe[side] &= not len(reached) or _pushed_one_way(window, area, transfer, reached)
     return safe
 

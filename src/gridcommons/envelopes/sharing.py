@@ -7,6 +7,7 @@ higher ones are held at both ends of what they got.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from gridcommons.envelopes.objectives import OBJECTIVES, Share
 from gridcommons.envelopes.problem import Window
 from gridcommons.model.grid import BoolArray
 
-Method = Callable[[Window, Boxes, BoolArray, Share, BoolArray], Boxes]
-"""Grows boxes: (window, start, free (steps, 2, assets), share, ignored limits) -> boxes."""
+Method = Callable[[Window, Boxes, BoolArray, Share], Boxes]
+"""Grows boxes: (window, start, free (steps, 2, assets), share) -> boxes."""
 
 
 def share_window(
@@ -29,9 +30,9 @@ def share_window(
     method: Method = allocate,
 ) -> Boxes:
     """The boxes of every step, class after class."""
-    boxes = rest.boxes
+    window, boxes = replace(window, rows=rest.rows), rest.boxes
     open_sides = np.stack([rest.max_resolved, rest.min_resolved], axis=1)
     for mine in classes:
         free = open_sides[:, :, None] & mine[None, None, :]
-        boxes = method(window, boxes, free, OBJECTIVES[objective], rest.broken)
+        boxes = method(window, boxes, free, OBJECTIVES[objective])
     return boxes

@@ -96,14 +96,13 @@ def _checks(result: WindowResult) -> Columns:
 def _unresolved(result: WindowResult) -> Columns:
     step, limit = np.nonzero(result.rest.broken)
     excess = result.rest.excess[step, limit]
-    max_open = result.rest.max_resolved[step]
-    side = np.where(max_open, SIDES[1], SIDES[0]).astype(object)
+    side = np.where(result.rest.of_max[step, limit], SIDES[0], SIDES[1]).astype(object)
     return {"time": result.time[step], "side": side, **_named(result.window.rows, step, limit, excess)}
 
 
 def _violations(result: WindowResult, uncontrolled: FlowSolution) -> Columns:
     every = np.arange(result.window.steps)
-    worst, limit = worst_margins(result.window.rows, uncontrolled, every, np.zeros_like(result.rest.broken))
+    worst, limit = worst_margins(result.window.rows, uncontrolled, every)
     step, side = np.nonzero(worst > TOLERANCE_PU)
     found = limit[step, side]
     known = found >= 0

@@ -8,7 +8,7 @@ vertices, each with its own share of upper ends.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,31 +60,32 @@ def check_boxes(window: Window, boxes: Boxes, rest: RestState, draws: int, seed:
         2 + draws,
         np.zeros((window.steps, 2), dtype=np.int64),
     )
+    window = replace(window, rows=rest.rows)
     generator = np.random.default_rng(seed)
     assets = len(window.asset)
     every = np.arange(window.steps)
     for is_up in (True, False):
         corner = boxes.corner(every, np.full((window.steps, assets), is_up))
-        _try(window, rest, corner, every, checks)
-    adversarial = adversarial_corners(window, boxes, rest)
+        _try(window, corner, every, checks)
+    adversarial = adversarial_corners(window, boxes)
     corner = boxes.corner(adversarial.step, adversarial.is_up)
-    _try(window, rest, corner, adversarial.step, checks)
+    _try(window, corner, adversarial.step, checks)
     points = _draw(window, boxes, draws, generator)
-    _try(window, rest, points.reshape(-1, assets), np.repeat(every, draws), checks)
-    checks.certified[:] = certify(window, boxes, rest.broken) & (checks.worst <= TOLERANCE_PU)
+    _try(window, points.reshape(-1, assets), np.repeat(every, draws), checks)
+    checks.certified[:] = certify(window, boxes) & (checks.worst <= TOLERANCE_PU)
     return checks
 
 
-def adversarial_corners(window: Window, boxes: Boxes, rest: RestState) -> Queries:
+def adversarial_corners(window: Window, boxes: Boxes) -> Queries:
     """The worst corner of every limit of every step, by the signs of its own gradient."""
     every = np.arange(window.steps)
-    return worst_corners(window, boxes, open_queries(window, boxes, every, rest.broken))[0]
+    return worst_corners(window, boxes, open_queries(window, boxes, every))[0]
 
 
-def _try(window: Window, rest: RestState, p_kw: FloatArray, step: IntArray, checks: Checks) -> None:
+def _try(window: Window, p_kw: FloatArray, step: IntArray, checks: Checks) -> None:
     """Solve scenarios and keep the worst of each step and side."""
     solution = window.flow(p_kw, step)
-    worst, limit = worst_margins(window.rows, solution, step, rest.broken)
+    worst, limit = worst_margins(window.rows, solution, step)
     for side in (0, 1):
         np.add.at(checks.violations[:, side], step, worst[:, side] > TOLERANCE_PU)
         order = np.lexsort((-worst[:, side], step))

@@ -41,11 +41,11 @@ class Profiles:
         ``profile``, or ``initial`` at all of them (an online sample, each step on its own).
         """
         profile_kw = self.of(asset.asset)
-        path_kw = profile_kw if soc_path == "profile" else np.zeros_like(profile_kw)
+        follows = 1.0 if soc_path == "profile" else 0.0
         energy_kwh = np.zeros_like(profile_kw)
         if asset.signed_profile and getattr(asset, "discharge_max_kw", 0.0) > 0.0:
-            energy_kwh = energy_path_kwh(asset, path_kw, self.time.step_hours)  # type: ignore[arg-type]
-            driven_kwh = np.cumsum(self.of(f"{asset.asset}.drive_kwh"))
+            energy_kwh = energy_path_kwh(asset, follows * profile_kw, self.time.step_hours)  # type: ignore[arg-type]
+            driven_kwh = np.cumsum(follows * self.of(f"{asset.asset}.drive_kwh"))
             energy_kwh = energy_kwh - np.concatenate([[0.0], driven_kwh[:-1]])
         plugged_in = self.of(f"{asset.asset}.plugged_in", otherwise=1.0)
         return Signals(profile_kw, energy_kwh, plugged_in, self.time.step_hours)

@@ -66,7 +66,7 @@ def solve(program: LinearProgram) -> Optimum:
     status = None
     # On a small program the presolve takes three times as long as the simplex method after it, but
     # it removes the degeneracy on which that method may stop without an answer.
-    for presolve in ("on",) if program.matrix.size >= PRESOLVE_FROM else ("off", "on"):
+    for presolve in ("on", "off") if program.matrix.size >= PRESOLVE_FROM else ("off", "on"):
         highs.setOptionValue("presolve", presolve)
         highs.clearModel()
         highs.passModel(model)

@@ -108,11 +108,11 @@ def spread(typing_context: Any, number: Any) -> Any:
 
 @intrinsic
 def larger(typing_context: Any, left: Any, right: Any) -> Any:
-    """The larger number, lane by lane; a NaN on the left or right gives NaN's lane to the left."""
+    """The larger number, lane by lane; NaN where either is NaN, so that it is carried along, never lost."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        # Unordered: true where the left is NaN, so that a NaN is carried along, never lost.
-        is_larger = builder.fcmp_unordered(">=", args[0], args[1])
-        return builder.select(is_larger, args[0], args[1])
+        is_larger = builder.fcmp_ordered(">=", args[0], args[1])
+        is_nan = builder.fcmp_unordered("uno", args[0], args[0])
+        return builder.select(builder.or_(is_larger, is_nan), args[0], args[1])
 
     return LANES_TYPE(LANES_TYPE, LANES_TYPE), generate

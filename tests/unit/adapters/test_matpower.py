@@ -11,6 +11,7 @@ import pytest
 from dense_load_flow import losses_kw, solve
 from gridcommons.adapters.matpower import read_case, read_matpower
 from gridcommons.adapters.matpower_code import read_code
+from gridcommons.known_answers import BARAN_WU_FILE
 from gridcommons.model.errors import StudyError
 
 BARAN_WU = Path(__file__).parents[2] / "reference" / "baran_wu_33"
@@ -54,7 +55,7 @@ def read(folder: Path, text: str = CASE, **overrides):
 
 def test_baran_wu_33_bus_feeder_has_its_published_losses_and_lowest_voltage():
     expected = tomllib.loads((BARAN_WU / "expected.toml").read_text(encoding="utf-8"))
-    grid = read_matpower(BARAN_WU / "case33bw.m").grid
+    grid = read_matpower(BARAN_WU_FILE).grid
     v = solve(grid)
     assert losses_kw(grid, v) == pytest.approx(expected["losses_kw"], abs=expected["losses_tolerance_kw"])
     assert np.abs(v).min() == pytest.approx(expected["vm_min_pu"], abs=expected["vm_tolerance_pu"])
@@ -68,7 +69,7 @@ def test_case33bw_of_pandapower_is_the_same_feeder():
     networks = pytest.importorskip("pandapower.networks")
     from gridcommons.adapters.pandapower_grids import read_grid
 
-    ours = solve(read_matpower(BARAN_WU / "case33bw.m").grid)
+    ours = solve(read_matpower(BARAN_WU_FILE).grid)
     np.testing.assert_allclose(ours, solve(read_grid(networks.case33bw()).grid), atol=1e-6)
 
 

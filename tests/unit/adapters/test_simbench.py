@@ -15,6 +15,7 @@ from gridcommons.adapters.simbench import utc_stamps
 from gridcommons.adapters.study_draft import open_out_of_service
 from gridcommons.adapters.study_files import load_study
 from gridcommons.adapters.study_writer import new_study
+from gridcommons.known_answers import BARAN_WU_FILE
 from gridcommons.model.errors import StudyError
 from gridcommons.model.study import Study
 
@@ -195,7 +196,7 @@ def test_opening_says_which_branches() -> None:
 
 
 def test_matpower_case_becomes_a_study(tmp_path: Path) -> None:
-    case = Path(__file__).parents[2] / "reference" / "baran_wu_33" / "case33bw.m"
+    case = BARAN_WU_FILE
     new_study(tmp_path / "baran", "matpower", str(case), days=1)
     study = load_study(tmp_path / "baran")
     assert sum(study.profiles.columns[a.asset][0] for a in study.community.assets) == pytest.approx(3715.0)

@@ -95,7 +95,7 @@ def test_a_higher_class_is_served_first_and_held_at_both_ends():
     of = chain(3.0, [charger("CS01", "bus 2"), charger("CS02", "bus 3")])
     far_first = [np.array([False, True]), np.array([True, False])]
     w, rest, boxes = boxes_of(of, classes=far_first)
-    alone = allocate(w, rest.boxes, np.array([[[False, True]] * 2]), OBJECTIVES["max_total"], rest.broken)
+    alone = allocate(w, rest.boxes, np.array([[[False, True]] * 2]), OBJECTIVES["max_total"])
     assert boxes.up_kw[0, 1] == pytest.approx(alone.up_kw[0, 1], abs=1e-9)
     assert boxes.up_kw[0, 1] > 20.0 and boxes.up_kw[0, 0] < 1.0
     assert worst_of_all_vertices(w, rest, boxes) <= 1e-6

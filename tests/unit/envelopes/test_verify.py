@@ -38,7 +38,7 @@ def test_adversarial_corners_are_mixed_where_a_branch_can_reverse():
     found = 0
     for seed in range(12):
         w, rest, boxes = boxes_of(mixed_study(seed))
-        corners = adversarial_corners(w, boxes, rest)
+        corners = adversarial_corners(w, boxes)
         found += int((corners.is_up.any(axis=1) & ~corners.is_up.all(axis=1)).sum())
     assert found > 0
 
@@ -51,7 +51,7 @@ def test_what_is_certified_no_vertex_breaks(seed, width):
     boxes = boxes.scaled(np.full(w.steps, width))
     corners = np.stack([np.ones(6, bool), np.zeros(6, bool)])
     vertices = np.array(list(product([False, True], repeat=6)))
-    proven = certify(w, boxes, rest.broken)
+    proven = certify(w, boxes)
     for step in range(w.steps):
         at_corners = worst_at(w, rest, boxes, step, corners)
         everywhere = worst_at(w, rest, boxes, step, vertices)
@@ -61,7 +61,7 @@ def test_what_is_certified_no_vertex_breaks(seed, width):
 
 def worst_at(w, rest, boxes, step, is_up):
     at = np.full(len(is_up), step)
-    return worst_margins(w.rows, w.flow(boxes.corner(at, is_up), at), at, rest.broken)[0].max(axis=0)
+    return worst_margins(rest.rows, w.flow(boxes.corner(at, is_up), at), at)[0].max(axis=0)
 
 
 def test_the_same_seed_draws_the_same_and_another_draws_others():
