@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from gridcommons.adapters.grid_json import write_grid
-from gridcommons.adapters.pandapower_grids import read_grid
-from gridcommons.adapters.study_writer import write_profiles
+from gridcommons.adapters.grids.pandapower_grids import read_grid
+from gridcommons.adapters.grids.plain_json import write_grid
+from gridcommons.adapters.studies.writer import write_profiles
 from gridcommons.model.time import TimeAxis
 
 FloatArray = npt.NDArray[np.float64]

@@ -13,9 +13,9 @@ import textwrap
 from datetime import date
 from pathlib import Path
 
-from gridcommons.adapters.grid_json import write_grid
-from gridcommons.adapters.study_files import load_study
-from gridcommons.adapters.study_writer import new_study
+from gridcommons.adapters.grids.plain_json import write_grid
+from gridcommons.adapters.studies.files import load_study
+from gridcommons.adapters.studies.writer import new_study
 
 CODE = "1-LV-rural2--2-sw"
 DAY = date(2016, 5, 27)
@@ -79,7 +79,7 @@ program around them.
 - the batteries stay idle unless controlled;
 - local times of the dataset became UTC; reactive power follows its own profile (`.q_kvar`), or a power
   factor where it is one share of the active power throughout;
-- the grid is in the plain format of `gridcommons.adapters.grid_json`.
+- the grid is in the plain format of `gridcommons.adapters.grids.plain_json`.
 """
 
 

@@ -11,7 +11,7 @@ import pandapower as pp
 import pytest
 
 from dense_load_flow import loading_percent, solve
-from gridcommons.adapters.pandapower_grids import read_grid
+from gridcommons.adapters.grids.pandapower_grids import read_grid
 
 TAPS = {
     "ratio hv": {"tap_changer_type": "Ratio", "tap_side": "hv", "tap_pos": -2, "tap_step_percent": 2.5},

@@ -20,9 +20,9 @@ import pytest
 import typer
 
 from gridcommons import benchmarks, cli, tasks
-from gridcommons.adapters.study_files import load_study
-from gridcommons.adapters.study_profiles import OUTDOOR, PRICE_COLUMNS, SUFFIX_KINDS
-from gridcommons.adapters.study_toml import KEYS
+from gridcommons.adapters.studies.files import load_study
+from gridcommons.adapters.studies.profiles import OUTDOOR, PRICE_COLUMNS, SUFFIX_KINDS
+from gridcommons.adapters.studies.toml_file import KEYS
 from gridcommons.model.assets import ASSET_KINDS, Asset, rating_columns
 from gridcommons.model.limits import LIMIT_NAMES
 from gridcommons.model.members import Member

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gridcommons.adapters.parquet_results import ParquetTables as ParquetTables
     from gridcommons.adapters.parquet_results import read_result as read_result
-    from gridcommons.adapters.study_files import load_study as load_study
+    from gridcommons.adapters.studies.files import load_study as load_study
     from gridcommons.model.errors import GridcommonsError as GridcommonsError
     from gridcommons.model.errors import InfeasibleError as InfeasibleError
     from gridcommons.model.errors import MissingExtraError as MissingExtraError
@@ -36,7 +36,7 @@ _HOMES = {
     "Study": "gridcommons.model.study",
     "StudyError": "gridcommons.model.errors",
     "default_engines": "gridcommons.tasks",
-    "load_study": "gridcommons.adapters.study_files",
+    "load_study": "gridcommons.adapters.studies.files",
     "read_result": "gridcommons.adapters.parquet_results",
     "run": "gridcommons.tasks",
 }

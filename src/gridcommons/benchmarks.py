@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from gridcommons.adapters.parquet_results import ParquetTables
-from gridcommons.adapters.study_files import load_study
-from gridcommons.adapters.study_writer import new_study
+from gridcommons.adapters.studies.files import load_study
+from gridcommons.adapters.studies.writer import new_study
 from gridcommons.envelopes.allocate import allocate
 from gridcommons.envelopes.at_rest import settle_at_rest
 from gridcommons.envelopes.capability import share_and_check

@@ -36,19 +36,19 @@ EXIT_CODES: dict[type[GridcommonsError], int] = {
 _HOMES = {
     "NAMES": "gridcommons.benchmarks",
     "ParquetTables": "gridcommons.adapters.parquet_results",
-    "ProblemList": "gridcommons.adapters.study_problems",
+    "ProblemList": "gridcommons.adapters.problems",
     "ProgressBars": "gridcommons.adapters.progress_bars",
     "benchmark": "gridcommons.benchmarks:run",
     "check_all": "gridcommons.known_answers",
-    "check_study": "gridcommons.adapters.study_check",
+    "check_study": "gridcommons.adapters.studies.check",
     "default_engines": "gridcommons.tasks",
     "json_text": "gridcommons.adapters.parquet_results",
-    "load_study": "gridcommons.adapters.study_files",
-    "new_study": "gridcommons.adapters.study_writer",
+    "load_study": "gridcommons.adapters.studies.files",
+    "new_study": "gridcommons.adapters.studies.writer",
     "run": "gridcommons.tasks",
     "task_problems": "gridcommons.tasks",
-    "read_tables": "gridcommons.adapters.study_toml:read_study_toml",
-    "write_report": "gridcommons.adapters.reports",
+    "read_tables": "gridcommons.adapters.studies.toml_file:read_study_toml",
+    "write_report": "gridcommons.adapters.report.page",
 }
 
 app = typer.Typer(

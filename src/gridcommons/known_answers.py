@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gridcommons.adapters.matpower import read_matpower
+from gridcommons.adapters.grids.matpower import read_matpower
 from gridcommons.model.assets import EvCharger, Load
 from gridcommons.model.grid import S_BASE_KVA, Branches, Buses, FloatArray, Grid, Sources
 from gridcommons.model.limits import Limits

@@ -14,8 +14,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from gridcommons.adapters.study_check import check_study
-from gridcommons.adapters.study_files import load_study
+from gridcommons.adapters.studies.check import check_study
+from gridcommons.adapters.studies.files import load_study
 from gridcommons.model.errors import Problem, StudyError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

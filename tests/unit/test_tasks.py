@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from gridcommons import tasks
-from gridcommons.adapters.study_files import load_study
+from gridcommons.adapters.studies.files import load_study
 from gridcommons.model.errors import StudyError
 from gridcommons.model.results import TablesInMemory
 from gridcommons.ports import Engines, PowerFlow

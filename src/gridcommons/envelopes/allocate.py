@@ -154,7 +154,7 @@ def _advance(window: Window, state: _State, share: Share, queries: Queries, answ
             # No operable state at a corner: half the way back, and look again with a shorter reach.
             ends = np.where(state.free[step], np.stack([up[step], down[step]]) / 2.0, [up[step], down[step]])
             up[step], down[step] = ends
-            state.reach_kw[step] = min(state.reach_kw[step], 0.5 * float(ends.max(initial=0.0)))
+            state.reach_kw[step] = 0.5 * min(state.reach_kw[step], float(ends.max(initial=0.0)))
             continue
         room = _room(state, window, step, mine, answers, (most[0][step], most[1][step]))
         ends = np.where(state.free[step], share(room).reshape(2, -1), [up[step], down[step]])
@@ -201,9 +201,10 @@ def _room(
         up_cost * free_up,
         down_cost * free_down,
         np.maximum(room, 0.0),
-        np.where(free_up, np.minimum(most[0], up_now + state.reach_kw[step]), 0.0),
-        np.where(free_down, np.minimum(most[1], down_now + state.reach_kw[step]), 0.0),
+        np.where(free_up, most[0], 0.0),
+        np.where(free_down, most[1], 0.0),
         window.rank,
+        np.concatenate([up_now, down_now]) + state.reach_kw[step],
     )
 
 

@@ -152,11 +152,12 @@ def _closes_max(kind: IntArray, slope: FloatArray, back: BoolArray) -> BoolArray
 
 def _as_rest_has_them(rows: LimitRows, broken: BoolArray, excess: FloatArray, back: BoolArray) -> LimitRows:
     """The limits with the broken ones moved to what rest has, branches only for the way of the flow."""
-    give = np.where(broken, np.nan_to_num(excess, nan=np.inf) + NO_WORSE, 0.0)
     low = np.isin(rows.kind, (Kind.VM_MIN, Kind.VA_MIN, Kind.VA_DIFF_MIN))
-    loading = rows.kind == Kind.LOADING
-    moved = np.where(loading, rows.bound * (1.0 + give), np.where(low, rows.bound - give, rows.bound + give))
-    lost = np.isinf(give)
+    loading, lost = rows.kind == Kind.LOADING, np.isnan(excess)
+    give = np.where(broken & ~lost, excess + NO_WORSE, 0.0) * np.where(low, -1.0, 1.0)
+    moved = rows.bound + give * np.where(loading & (give != 0.0), rows.bound, 1.0)
+    # Without any state at rest there is nothing to hold to: both sides stay at rest, and say so.
+    moved = np.where(lost, np.where(low, -np.inf, np.inf), moved)
     return replace(
         rows,
         bound=np.where(loading & back & ~lost, rows.bound, moved),

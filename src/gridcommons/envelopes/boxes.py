@@ -142,7 +142,8 @@ def open_queries(window: Window, boxes: Boxes, steps: IntArray) -> Queries:
     of_buses = queries.take(at_bus)
     up = values(window, boxes, of_buses.at(np.ones_like(of_buses.is_up)))
     down = values(window, boxes, of_buses.at(np.zeros_like(of_buses.is_up)))
-    queries.is_up[at_bus] = (up >= down)[:, None]
+    # A corner without any load flow is the worst there is.
+    queries.is_up[at_bus] = (np.isnan(up) | (up >= down))[:, None]
     return queries
 
 
@@ -232,10 +233,11 @@ def worst_corners(window: Window, boxes: Boxes, queries: Queries, rounds: int = 
             break
         trial = queries.take(moved).at(is_up[moved])
         found = answer(window, boxes, trial)
-        better = np.flatnonzero(moved)[found.g > answers.g[moved]]
+        # Worse, or without any load flow at all.
+        keep = ~(found.g <= answers.g[moved])
+        better = np.flatnonzero(moved)[keep]
         if not len(better):
             break
-        keep = found.g > answers.g[moved]
         queries.is_up[better] = trial.is_up[keep]
         answers.g[better], answers.slope[better] = found.g[keep], found.slope[keep]
     return queries, answers

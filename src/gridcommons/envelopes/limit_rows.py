@@ -114,7 +114,10 @@ class LimitRows:
             network.y_to[every, f],
             network.y_to[every, t],
         )
-        ff, ft, tf, tt = (np.asarray(part).ravel() for part in pick)
+        # Without any branch scipy gives an empty matrix for an empty array.
+        ff, ft, tf, tt = (
+            np.asarray(part).ravel() if len(branches) else np.zeros(0, complex) for part in pick
+        )
         # Both ends on one node: what is picked twice is the whole current.
         ft, tt = np.where(f == t, 0.0, ft), np.where(f == t, 0.0, tt)
         return BranchEnds(f, t, ff, ft, tf, tt, _outward(network, f, t))

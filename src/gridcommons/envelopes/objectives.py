@@ -32,6 +32,9 @@ class LinearRoom:
         Farthest that each end may go from rest [kW]; 0 where it is not free.
     rank : (assets,)
         Order of ties.
+    reach : (2 assets,), optional
+        How far the linearisation is trusted this time [kW]. A common value or share moves little from
+        one linearisation to the next and needs no such hold.
     """
 
     up_cost: FloatArray
@@ -40,6 +43,7 @@ class LinearRoom:
     up_max: FloatArray
     down_max: FloatArray
     rank: IntArray
+    reach: FloatArray | None = None
 
     @property
     def cost(self) -> FloatArray:
@@ -50,6 +54,11 @@ class LinearRoom:
     def most(self) -> FloatArray:
         """Both sides' bounds in one, shape (2 assets,) [kW]."""
         return np.concatenate([self.up_max, self.down_max])
+
+    @property
+    def within(self) -> FloatArray:
+        """The bounds, no farther than the reach, shape (2 assets,) [kW]."""
+        return self.most if self.reach is None else np.minimum(self.most, self.reach)
 
 
 Share = Callable[[LinearRoom], FloatArray]
@@ -65,7 +74,7 @@ def share_max_total(room: LinearRoom) -> FloatArray:
 
 def _relevant_rows_only(room: LinearRoom, cost: FloatArray) -> FloatArray:
     """The LP with rows added as they are broken: few of the many limits bind."""
-    most, rows = room.most, room.cost
+    most, rows = room.within, room.cost
     need = rows @ most
     broken = need > room.room
     if not broken.any():
@@ -92,7 +101,7 @@ def share_proportional_fairness(room: LinearRoom) -> FloatArray:
 
     Ends that some limit leaves nothing stand still; the rest is a smooth convex problem.
     """
-    most, rows = room.most, room.cost
+    most, rows = room.within, room.cost
     blocked = (rows[room.room <= 1e-9] > 0.0).any(axis=0)
     movable = np.flatnonzero((most > 1e-9) & ~blocked)
     x = np.zeros_like(most)
@@ -104,17 +113,17 @@ def share_proportional_fairness(room: LinearRoom) -> FloatArray:
 
 def share_equal(room: LinearRoom) -> FloatArray:
     """min(common value, own bound): the common value rises until the first limit of its side binds."""
-    return _fill(room, np.ones_like(room.most), stop_all=True)
+    return _fill(room, np.ones_like(room.most), room.most, stop_all=True)
 
 
 def share_proportional(room: LinearRoom) -> FloatArray:
     """A common share of each one's range: it rises until the first limit of its side binds."""
-    return _fill(room, room.most, stop_all=True)
+    return _fill(room, room.most, room.most, stop_all=True)
 
 
 def share_max_min(room: LinearRoom) -> FloatArray:
     """Lexicographic max-min: the common value rises; at each limit those who take part in it stop."""
-    return _fill(room, np.ones_like(room.most), stop_all=False)
+    return _fill(room, np.ones_like(room.most), room.within, stop_all=False)
 
 
 @dataclass
@@ -125,12 +134,12 @@ class _Filling:
     rising: BoolArray = field(repr=False)
 
 
-def _fill(room: LinearRoom, pace: FloatArray, *, stop_all: bool) -> FloatArray:
-    """Raise all ends at their pace; stop at own bounds, and at limits all of a side or who takes part."""
-    most, rows = room.most, room.cost
+def _fill(room: LinearRoom, pace: FloatArray, most: FloatArray, *, stop_all: bool) -> FloatArray:
+    """Raise all ends at their pace; stop at ``most``, and at limits all of a side or who takes part."""
+    rows = room.cost
     side = np.repeat([0, 1], len(most) // 2)
     # Both sides reach their own largest value at the same time, so that neither starves the other.
-    span = np.array([_largest(most, pace, side == s) for s in (0, 1)])
+    span = np.array([_largest(room.most, pace, side == s) for s in (0, 1)])
     speed = pace * span[side]
     state = _Filling(np.zeros_like(most), (most > 0.0) & (speed > 0.0))
     left = room.room.copy()

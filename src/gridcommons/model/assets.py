@@ -182,7 +182,7 @@ class EvCharger(Asset):
         plugged = signals.plugged_in > 0.0
         low_kw = np.full(len(plugged), -self.discharge_max_kw)
         high_kw = np.full(len(plugged), self.charge_max_kw)
-        if self.discharge_max_kw > 0.0:
+        if self.discharge_max_kw > 0.0 and np.isfinite(signals.energy_kwh).all():
             low_kw, high_kw = charge_bounds_kw(self, signals.energy_kwh, signals.step_hours)
         return np.where(plugged, low_kw, 0.0), np.where(plugged, high_kw, 0.0)
 

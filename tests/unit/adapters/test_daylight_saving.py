@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from gridcommons.adapters.study_files import load_study
+from gridcommons.adapters.studies.files import load_study
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dense_load_flow import losses_kw, solve
-from gridcommons.adapters.matpower import read_case, read_matpower
-from gridcommons.adapters.matpower_code import read_code
+from gridcommons.adapters.grids.matpower import read_case, read_matpower
+from gridcommons.adapters.grids.matpower_code import read_code
 from gridcommons.known_answers import BARAN_WU_FILE
 from gridcommons.model.errors import StudyError
 
@@ -67,7 +67,7 @@ def test_baran_wu_33_bus_feeder_has_its_published_losses_and_lowest_voltage():
 
 def test_case33bw_of_pandapower_is_the_same_feeder():
     networks = pytest.importorskip("pandapower.networks")
-    from gridcommons.adapters.pandapower_grids import read_grid
+    from gridcommons.adapters.grids.pandapower_grids import read_grid
 
     ours = solve(read_matpower(BARAN_WU_FILE).grid)
     np.testing.assert_allclose(ours, solve(read_grid(networks.case33bw()).grid), atol=1e-6)
@@ -105,7 +105,7 @@ def test_isolated_buses_and_generators_out_of_service_are_left_out_and_said(tmp_
 
 def test_case_agrees_with_pandapowers_load_flow_of_the_network_made_from_it(tmp_path):
     pp = pytest.importorskip("pandapower")
-    from gridcommons.adapters.pandapower_grids import open_net, read_grid
+    from gridcommons.adapters.grids.pandapower_grids import open_net, read_grid
 
     written(tmp_path, CASE)
     net = open_net("matpower:little.m", folder=tmp_path)

@@ -10,7 +10,7 @@ import pandapower as pp
 import pytest
 
 from dense_load_flow import branch_currents_ka, solve
-from gridcommons.adapters.pandapower_grids import read_grid
+from gridcommons.adapters.grids.pandapower_grids import read_grid
 from gridcommons.model.errors import StudyError
 from pandapower_feeder import TAPS, assert_same_as_runpp, new_feeder, set_tap
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dense_load_flow import solve
-from gridcommons.adapters.pandapower_grids import open_net, read_grid
-from gridcommons.adapters.pandapower_networks import bundled_networks
+from gridcommons.adapters.grids.pandapower_grids import open_net, read_grid
+from gridcommons.adapters.grids.pandapower_networks import bundled_networks
 from gridcommons.model.errors import StudyError
 from pandapower_feeder import assert_same_as_runpp
 

@@ -9,7 +9,7 @@ import pandapower as pp
 import pytest
 
 from dense_load_flow import solve
-from gridcommons.adapters.pandapower_grids import NOT_MODELLED, open_net, read_grid
+from gridcommons.adapters.grids.pandapower_grids import NOT_MODELLED, open_net, read_grid
 from gridcommons.model.errors import MissingExtraError, StudyError
 from pandapower_feeder import TAPS, assert_same_as_runpp, new_feeder, set_tap
 

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridcommons.adapters import report_grid
 from gridcommons.adapters.parquet_results import ParquetTables
-from gridcommons.adapters.report_clock import Clock, make_bins
-from gridcommons.adapters.report_envelopes import DEVICES, GRID, UNRESOLVED, read_assets, read_checks
-from gridcommons.adapters.report_figures import number, percent
-from gridcommons.adapters.report_layout import Ways, lay_out
-from gridcommons.adapters.report_style import shorten, spread_labels
-from gridcommons.adapters.report_tables import ResultTables
-from gridcommons.adapters.reports import write_report
-from gridcommons.adapters.study_files import load_study
+from gridcommons.adapters.report import grid as report_grid
+from gridcommons.adapters.report.clock import Clock, make_bins
+from gridcommons.adapters.report.envelopes import DEVICES, GRID, UNRESOLVED, read_assets, read_checks
+from gridcommons.adapters.report.figures import number, percent
+from gridcommons.adapters.report.layout import Ways, lay_out
+from gridcommons.adapters.report.page import write_report
+from gridcommons.adapters.report.style import shorten, spread_labels
+from gridcommons.adapters.report.tables import ResultTables
+from gridcommons.adapters.studies.files import load_study
 from gridcommons.model.errors import StudyError
 from gridcommons.model.results import Result
 from gridcommons.tasks import default_engines, run

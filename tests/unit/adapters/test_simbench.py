@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gridcommons.adapters.simbench import utc_stamps
-from gridcommons.adapters.study_draft import open_out_of_service
-from gridcommons.adapters.study_files import load_study
-from gridcommons.adapters.study_writer import new_study
+from gridcommons.adapters.studies.draft import open_out_of_service
+from gridcommons.adapters.studies.files import load_study
+from gridcommons.adapters.studies.simbench import utc_stamps
+from gridcommons.adapters.studies.writer import new_study
 from gridcommons.known_answers import BARAN_WU_FILE
 from gridcommons.model.errors import StudyError
 from gridcommons.model.study import Study

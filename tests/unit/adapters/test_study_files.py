@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gridcommons.adapters.grid_json import TABLES, read_plain_grid, write_grid
-from gridcommons.adapters.study_check import check_study
-from gridcommons.adapters.study_files import load_study
+from gridcommons.adapters.grids.plain_json import TABLES, read_plain_grid, write_grid
+from gridcommons.adapters.studies.check import check_study
+from gridcommons.adapters.studies.files import load_study
 from gridcommons.model.errors import StudyError
 from gridcommons.model.grid import Branches, Buses, Grid, Sources
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders import battery, charger, load, study, tree
-from gridcommons.envelopes.allocate import allocate
+from feeders import battery, branches, buses, charger, load, source, study, tree
+from gridcommons.envelopes.allocate import allocate, back_off
 from gridcommons.envelopes.boxes import Boxes
+from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.objectives import OBJECTIVES
 from gridcommons.known_answers import chain_grid, voltage_band
 from gridcommons.model.grid import Grid
@@ -151,8 +153,6 @@ def test_meshed_grids_are_served_too():
 
 
 def _lines(ends, generator):
-    from feeders import branches
-
     return branches(ends, generator.uniform(0.1, 0.4, len(ends)) + 0.1j, i_max_ka=np.full(len(ends), 0.12))
 
 
@@ -163,3 +163,82 @@ def test_ties_go_to_the_nearest_first_whatever_the_order_of_the_file():
     one, other = boxes_of(far_first)[2].up_kw[0], boxes_of(near_first)[2].up_kw[0]
     np.testing.assert_allclose(one, other[::-1], atol=1e-6)
     assert one[1] > one[0]
+
+
+def test_a_lower_class_that_overshoots_leaves_a_higher_one_alone():
+    """No voltage limit to speak of: the first linear answers are beyond collapse, which is at 111 kW."""
+    grid = tree([0, 1], 1.0 + 0.3j)
+    of = study(
+        grid, [charger("A", "b1", 50.0), charger("C", "b2", 400.0)], limits=voltage_band(grid, 0.3, 1.5)
+    )
+    w, rest, boxes = boxes_of(of, classes=[np.array([True, False]), np.array([False, True])])
+    assert boxes.up_kw[0, 0] == pytest.approx(50.0)
+    assert 50.0 < boxes.up_kw[0, 1] < 111.0
+    assert worst_of_all_vertices(w, rest, boxes) <= 1e-6
+
+
+def ladder(seed: int):
+    """Batteries on a feeder with a ring and little room: two linear answers that alternate."""
+    generator = np.random.default_rng(seed)
+    ends = [(0, 1), (1, 2), (2, 3), (1, 4), (4, 3)]
+    z_pu = generator.uniform(0.1, 0.9, 5) + 1j * generator.uniform(0.05, 0.6, 5)
+    grid = Grid(buses(5), branches(ends, z_pu, i_max_ka=generator.uniform(0.04, 0.12, 5)), source())
+    sizes = generator.uniform(20.0, 80.0, 3)
+    assets = [
+        battery("A", "b2", sizes[0]),
+        battery("B", "b3", sizes[1], power_factor=0.9),
+        battery("C", "b4", sizes[2]),
+    ]
+    return study(grid, assets, limits=voltage_band(grid, 0.94, 1.05))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_max_total_is_where_an_exact_search_ends(seed):
+    """Against a sequential quadratic program on the exact load flow at all vertices, from our own answer."""
+    from scipy.optimize import minimize
+
+    w, rest, boxes = boxes_of(ladder(seed))
+    found = np.concatenate([boxes.up_kw[0], boxes.down_kw[0]])
+    most = np.concatenate([w.high_kw[0] - rest.boxes.rest_kw[0], rest.boxes.rest_kw[0] - w.low_kw[0]])
+
+    def room(x):
+        tried = Boxes(rest.boxes.rest_kw, x[None, :3], x[None, 3:])
+        step = np.zeros(8, dtype=np.int64)
+        p_kw = tried.corner(step, np.array(list(product([False, True], repeat=3))))
+        return -100.0 * worst_margins(rest.rows, w.flow(p_kw, step), step)[0].ravel()
+
+    better = minimize(
+        lambda x: -x.sum() / 100.0,
+        0.99 * found,
+        method="SLSQP",
+        bounds=[(0.0, high) for high in most],
+        constraints={"type": "ineq", "fun": room},
+        options={"maxiter": 100, "ftol": 1e-10},
+    )
+    if room(better.x).min() >= -1e-5:
+        assert found.sum() >= better.x.sum() * (1.0 - 1e-4)
+
+
+def test_proportional_gives_one_share_however_often_the_answer_turns():
+    for seed in range(8):
+        w, _, boxes = boxes_of(ladder(seed), "proportional")
+        for ends, most in ((boxes.up_kw, w.high_kw), (boxes.down_kw, -w.low_kw)):
+            share = ends[0] / most[0]
+            np.testing.assert_allclose(share, share.max(), rtol=1e-6)
+
+
+def test_nothing_is_left_for_the_exact_load_flow_to_shrink(monkeypatch):
+    """The iteration itself ends inside all limits, also those that were out of its reach at first."""
+    kept = []
+
+    def watch(window, boxes, *rest):
+        after = back_off(window, boxes, *rest)
+        before = (boxes.up_kw + boxes.down_kw).sum(axis=1)
+        kept.extend((after.up_kw + after.down_kw).sum(axis=1)[before > 1.0] / before[before > 1.0])
+        return after
+
+    monkeypatch.setattr("gridcommons.envelopes.allocate.back_off", watch)
+    for of in [*(ladder(seed) for seed in range(12)), *(mixed_study(seed) for seed in range(12))]:
+        for objective in ("max_total", "max_min"):
+            boxes_of(of, objective)
+    assert len(kept) > 60 and min(kept) > 1.0 - 1e-6

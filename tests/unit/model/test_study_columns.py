@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gridcommons.adapters.study_files import load_study
+from gridcommons.adapters.studies.files import load_study
 from gridcommons.model.limits import Limits
 from gridcommons.model.study_columns import describe_study
 

@@ -46,3 +46,22 @@ def test_proportional_fairness_meets_its_optimality_conditions(seed, rows, count
     assert (matrix @ x <= room * (1 + 1e-9)).all()
     best = solve(LinearProgram(-1.0 / x, matrix, room, np.zeros(count), upper))
     assert -best.objective - count < 1e-5 * count
+
+
+@pytest.mark.parametrize("copies", [1, 400])
+def test_a_feasible_program_is_never_called_infeasible(copies):
+    """Rows and bounds as envelopes make them; HiGHS's presolve found no point in it, though 0 is one."""
+    rows = np.zeros((2, 12))
+    rows[0, 1:6] = [0.01774995332852329, 0.0178069906259648, 0.0060279478222521, 0.01539405783428574] + [
+        0.01774995332852329
+    ]
+    rows[1, 7:12] = [0.01763082831037189, 0.01758833474624323, 0.00593414981502027, 0.01523627143817056] + [
+        0.01763082831037189
+    ]
+    upper = np.array([11.3916005372648, 0.0, 19.542240164025657, 46.96804303493562, 25.722484302133786])
+    upper = np.concatenate([upper, [19.143832798780313, 0.0, 19.518519828649, 19.940223410087107]])
+    upper = np.concatenate([upper, [46.96804303493562, 25.722484302133786, 0.0]])
+    room = np.array([0.9786818120805862, 1.0213454810725855])
+    many = np.concatenate([rows] * copies)
+    program = LinearProgram(-np.ones(12), many, np.tile(room, copies), np.zeros(12), upper)
+    assert -solve(program).objective == pytest.approx(193.591, abs=1e-3)

@@ -198,3 +198,20 @@ def test_losses_are_what_goes_in_and_does_not_come_out():
     at_source = solution.p_from_kw()[:, grid.branches.from_bus == 0].sum(axis=1)
     np.testing.assert_allclose(solution.losses_kw(), at_source - injections.p_kw.sum(axis=1), atol=1e-4)
     assert (solution.found == Found.SERIES).all()
+
+
+@pytest.mark.parametrize("first", [0, 2])
+@pytest.mark.parametrize("bad", [0, 1])
+def test_a_lane_without_a_number_is_unsolved_and_its_neighbours_are_untouched(first, bad):
+    """Two islands, so that a NaN does not reach every node: it must be seen all the same."""
+    ends = [(first, first + 1), (2 - first, 3 - first)]
+    sources = Sources(("one", "two"), np.array([0, 2]), np.ones(2), np.zeros(2))
+    grid = Grid(buses(4), branches(ends, 2.0 + 0.3j), sources)
+    p_kw = np.full((11, 2), 5.0)
+    good = solve_power_flow(build_network(grid), Injections(np.array([1, 3]), p_kw, 0.0 * p_kw))
+    p_kw[4, bad] = np.nan
+    mixed = solve_power_flow(build_network(grid), Injections(np.array([1, 3]), p_kw, 0.0 * p_kw))
+    others = np.arange(11) != 4
+    assert not mixed.solved[4] and np.isnan(mixed.v_pq[4]).all()
+    assert mixed.solved[others].all()
+    np.testing.assert_allclose(mixed.v_pq[others], good.v_pq[others], atol=1e-10)

@@ -1,0 +1,140 @@
+"""Reads ``limits.csv`` and builds the limits of a study on its grid."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+
+from gridcommons.adapters.problems import Place, ProblemList, did_you_mean, listed
+from gridcommons.adapters.studies.tables import Columns, Row, read_table
+from gridcommons.adapters.studies.toml_file import LimitSettings
+from gridcommons.model.grid import FloatArray, Grid
+from gridcommons.model.limits import LIMIT_NAMES, Limits
+from gridcommons.model.time import TimeAxis
+
+LIMITS_FILE = "limits.csv"
+LIMIT_COLUMNS = Columns(("element", "kind", "limit", "value"), ("time",))
+BRANCH_KINDS = ("line", "transformer", "impedance")
+_ALWAYS = -1
+
+
+def read_limits(
+    folder: Path, settings: LimitSettings, grid: Grid, time: TimeAxis, problems: ProblemList
+) -> Limits:
+    """The limits of ``study.toml``, overridden by those of ``limits.csv`` where there is one."""
+    values = _of_settings(settings, grid)
+    path = folder / LIMITS_FILE
+    rows = read_table(path, LIMIT_COLUMNS, problems) if path.exists() else []
+    timed: list[tuple[str, int, int, float]] = []
+    seen: dict[tuple[str, int, int], Row] = {}
+    for row in rows:
+        where = _target(row, grid, time)
+        if where is None:
+            continue
+        if where in seen:
+            row.add(
+                "element", "a second value for the same limit", f"one; row {seen[where].place.row} has it"
+            )
+            continue
+        seen[where] = row
+        name, index, step = where
+        value = row.number("value", low=-math.inf if "degree" in name else 0.0)
+        if step == _ALWAYS:
+            values[name][:, index] = value
+        else:
+            timed.append((name, index, step, value))
+    # What holds at one time overrides what holds always, whatever the order of the rows.
+    for name, index, step, value in timed:
+        if len(values[name]) == 1:
+            values[name] = np.repeat(values[name], time.steps, axis=0)
+        values[name][step, index] = value
+    limits = Limits(**values)
+    _check_bands(limits, grid, seen, problems)
+    return limits
+
+
+def _of_settings(settings: LimitSettings, grid: Grid) -> dict[str, FloatArray]:
+    buses, branches = (1, len(grid.buses)), (1, len(grid.branches))
+    loading = [
+        settings.transformer_loading_max_percent
+        if kind == "transformer"
+        else settings.line_loading_max_percent
+        for kind in grid.branches.kind
+    ]
+    return {
+        "vm_min_pu": np.full(buses, settings.vm_min_pu),
+        "vm_max_pu": np.full(buses, settings.vm_max_pu),
+        "va_min_degree": np.full(buses, -np.inf),
+        "va_max_degree": np.full(buses, np.inf),
+        "loading_max_percent": np.array([loading], dtype=np.float64),
+        "va_diff_min_degree": np.full(branches, -np.inf),
+        "va_diff_max_degree": np.full(branches, np.inf),
+    }
+
+
+def _target(row: Row, grid: Grid, time: TimeAxis) -> tuple[str, int, int] | None:
+    """Limit, index of the element and step (or always) that a row speaks of."""
+    before = len(row.problems.found)
+    kind, name = row.needed_text("kind"), row.needed_text("element")
+    if kind and kind not in ("bus", *BRANCH_KINDS):
+        known = ("bus", *BRANCH_KINDS)
+        row.add("kind", repr(kind), listed(known), did_you_mean(kind, known))
+    if len(row.problems.found) > before:
+        return None
+    index = _element(row, kind, name, grid)
+    words = LIMIT_NAMES["bus" if kind == "bus" else "branch"]
+    limit = row.needed_text("limit")
+    if limit and limit not in words:
+        row.add("limit", repr(limit), f"a limit of a {kind}: {listed(words)}", did_you_mean(limit, words))
+    row.needed_text("value")
+    step = _step(row, time)
+    return (limit, index, step) if len(row.problems.found) == before else None
+
+
+def _element(row: Row, kind: str, name: str, grid: Grid) -> int:
+    if kind == "bus":
+        if name not in grid.bus_index:
+            row.add(
+                "element", repr(name), "the name of a bus of the grid", did_you_mean(name, grid.bus_index)
+            )
+        return grid.bus_index.get(name, 0)
+    of_kind = [n for n, k in zip(grid.branches.name, grid.branches.kind, strict=True) if k == kind]
+    if name not in of_kind:
+        row.add("element", repr(name), f"the name of a {kind} of the grid", did_you_mean(name, of_kind))
+    return grid.branch_index.get(name, 0)
+
+
+def _step(row: Row, time: TimeAxis) -> int:
+    before = len(row.problems.found)
+    stamp = row.time("time")
+    if stamp is None or len(row.problems.found) > before:
+        return _ALWAYS
+    step, rest = divmod(stamp - time.start, timedelta(minutes=time.step_minutes))
+    if rest or not 0 <= step < time.steps:
+        expected = f"the start of an interval from {time.start.isoformat()} to before {time.end.isoformat()}"
+        row.add("time", row.text("time"), expected)
+        return _ALWAYS
+    return step
+
+
+def _check_bands(
+    limits: Limits, grid: Grid, seen: dict[tuple[str, int, int], Row], problems: ProblemList
+) -> None:
+    names = {field.name for field in fields(limits)}
+    for low_name in sorted(name for name in names if "_min_" in name):
+        high_name = low_name.replace("_min_", "_max_")
+        crossed = getattr(limits, low_name) >= getattr(limits, high_name)
+        elements = grid.buses.name if low_name in LIMIT_NAMES["bus"] else grid.branches.name
+        for index in np.flatnonzero(crossed.any(axis=0)):
+            rows = [
+                r.place.row
+                for (name, i, _), r in seen.items()
+                if i == index and name in (low_name, high_name)
+            ]
+            if rows:
+                place = Place(LIMITS_FILE, row=rows[-1], column="value")
+                problems.add(place, f"{low_name} not below {high_name} at {elements[index]}", "a band")

@@ -1,0 +1,110 @@
+"""Limits as the load flow has them: both scans agree, angles by whole turns, odd branches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from feeders import branches, buses, charger, load, source, study, tree, window
+from gridcommons.envelopes.limit_rows import Kind, limit_values
+from gridcommons.envelopes.margins import worst_margins
+from gridcommons.known_answers import voltage_band
+from gridcommons.model.grid import BusSwitches, Grid, Sources
+from gridcommons.tasks import run
+from unit_envelopes import boxes_of, mixed_study
+
+
+def every_value(w, solution, step):
+    """g of all limits in each scenario, shape (scenarios, limits)."""
+    scenario = np.repeat(np.arange(len(step)), len(w.rows))
+    limit = np.tile(np.arange(len(w.rows)), len(step))
+    at = (scenario, step[scenario], limit)
+    return limit_values(w.rows, solution, at, np.zeros(len(limit))).reshape(len(step), -1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_compiled_scan_finds_the_worst_of_all_limits(seed):
+    of = mixed_study(seed)
+    m = len(of.grid.branches)
+    of = replace(
+        of,
+        limits=replace(
+            of.limits,
+            va_min_degree=np.full((1, len(of.grid.buses)), -1.0),
+            va_max_degree=np.full((1, len(of.grid.buses)), 1.0),
+            va_diff_min_degree=np.full((1, m), -0.3),
+            va_diff_max_degree=np.full((1, m), 0.3),
+        ),
+    )
+    w = window(of)
+    assert set(w.rows.kind.tolist()) == {int(kind) for kind in Kind}
+    generator = np.random.default_rng(seed)
+    step = generator.integers(0, w.steps, 40)
+    solution = w.flow(generator.uniform(-25.0, 25.0, (40, len(w.asset))), step)
+    assert solution.solved.all()
+    worst, where = worst_margins(w.rows, solution, step)
+    value = every_value(w, solution, step)
+    np.testing.assert_allclose(worst.max(axis=1), value.max(axis=1), atol=1e-12)
+    side = worst.argmax(axis=1)
+    np.testing.assert_allclose(
+        value[np.arange(40), where[np.arange(40), side]], value.max(axis=1), atol=1e-12
+    )
+    # A voltage too low belongs to the upper ends, one too high to the lower ends.
+    for kind, belongs in ((Kind.VM_MIN, 0), (Kind.VM_MAX, 1)):
+        own = value[:, w.rows.kind == kind].max(axis=1)
+        assert (worst[:, belongs] >= own - 1e-12).all()
+
+
+@pytest.mark.parametrize("limit", [(55.0, 65.0), (-305.0, -295.0), (415.0, 425.0)])
+def test_an_angle_band_means_the_same_whatever_its_whole_turns(limit):
+    """Two transformers of 150 degrees: the far bus stands at −300, which is 60."""
+    grid = Grid(buses(3), branches([(0, 1), (1, 2)], 0.01 + 0.05j, shift_degree=np.full(2, 150.0)), source())
+    low, high = np.full((1, 3), -np.inf), np.full((1, 3), np.inf)
+    low[0, 2], high[0, 2] = limit
+    limits = replace(voltage_band(grid, 0.5, 1.5), va_min_degree=low, va_max_degree=high)
+    of = study(grid, [charger("C", "b2", 22.0)], limits=limits)
+    _, rest, boxes = boxes_of(of)
+    assert rest.max_resolved[0] and boxes.up_kw[0, 0] == pytest.approx(22.0)
+    difference = replace(
+        voltage_band(grid, 0.5, 1.5),
+        va_diff_min_degree=np.array([[-np.inf, -215.0]]),
+        va_diff_max_degree=np.array([[np.inf, -205.0]]),
+    )
+    _, rest, boxes = boxes_of(replace(of, limits=difference))
+    assert rest.max_resolved[0] and boxes.up_kw[0, 0] == pytest.approx(22.0)
+
+
+def test_a_branch_with_both_ends_on_one_node_has_the_current_of_the_load_flow():
+    """A transformer bridged by a closed switch: what circulates in it counts once."""
+    lines = branches(
+        [(0, 1), (1, 2)],
+        0.1 + 0.05j,
+        i_max_ka=[0.2, 0.2],
+        ratio=np.array([1.0, 1.05]),
+        b_to_pu=np.full(2, 0.02),
+    )
+    switch = BusSwitches(("bridge",), np.array([1]), np.array([2]), np.array([True]))
+    grid = Grid(buses(3), lines, source(), switch)
+    w = window(study(grid, [charger("C", "b2")], limits=voltage_band(grid, 0.5, 1.5)))
+    solution = w.flow(np.array([[10.0]]), np.array([0]))
+    loading = np.flatnonzero(w.rows.kind == Kind.LOADING)
+    value = every_value(w, solution, np.zeros(1, dtype=np.int64))[0, loading]
+    np.testing.assert_allclose(100.0 * (1.0 + value), solution.loading_percent()[0], rtol=1e-9)
+
+
+def test_a_grid_of_sources_alone_bounds_nothing():
+    held = Sources(("one", "two"), np.array([0, 1]), np.array([1.0, 0.999]), np.zeros(2))
+    between = Grid(buses(2), branches([(0, 1)], 0.1, i_max_ka=[0.1]), held)
+    nowhere = np.zeros(0, dtype=np.int64)
+    alone = Grid(buses(1), branches([], np.zeros(0), from_bus=nowhere, to_bus=nowhere), source())
+    for grid in (between, alone):
+        band = run(study(grid, [charger("C", "b0")]), "envelopes").tables["envelopes"]
+        assert band[["p_min_kw", "p_max_kw"]].to_numpy().tolist() == [[0.0, 22.0]]
+
+
+def test_an_asset_beside_a_source_is_free():
+    of = study(tree([0], 1.0 + 0.3j), [charger("S", "b0", 500.0), charger("C", "b1", 500.0), load("L", "b1")])
+    _, _, boxes = boxes_of(of)
+    assert boxes.up_kw[0, 0] == pytest.approx(500.0) and boxes.up_kw[0, 1] < 100.0
