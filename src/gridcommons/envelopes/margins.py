@@ -72,7 +72,8 @@ def worst_margins(rows: LimitRows, solution: FlowSolution, step: IntArray) -> tu
 
 
 def _per_rating(rows: LimitRows, bound: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(np.where(rows.kind == _LOADING, 1.0 / bound, bound))
+    loading = rows.kind == _LOADING
+    return np.ascontiguousarray(np.where(loading, 1.0 / np.where(loading, bound, 1.0), bound))
 
 
 @_jit

@@ -42,6 +42,8 @@ class Checks:
         Points tried at each step.
     violations : (steps, 2)
         Points beyond the tolerance.
+    shrunk : (steps,)
+        Whether the boxes had to give way to the check before.
     """
 
     worst: FloatArray
@@ -49,6 +51,7 @@ class Checks:
     certified: BoolArray
     tried: int
     violations: IntArray
+    shrunk: BoolArray
 
 
 def check_boxes(window: Window, boxes: Boxes, rest: RestState, draws: int, seed: tuple[int, ...]) -> Checks:
@@ -59,6 +62,7 @@ def check_boxes(window: Window, boxes: Boxes, rest: RestState, draws: int, seed:
         np.zeros((window.steps, 2), dtype=bool),
         2 + draws,
         np.zeros((window.steps, 2), dtype=np.int64),
+        np.zeros(window.steps, dtype=bool),
     )
     window = replace(window, rows=rest.rows)
     generator = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeders import battery, branches, buses, charger, load, source, study, tree
+from feeders import battery, branches, buses, charger, load, source, study, tree, window
 from gridcommons.envelopes.allocate import allocate, back_off
 from gridcommons.envelopes.boxes import Boxes
 from gridcommons.envelopes.margins import worst_margins
@@ -242,3 +242,9 @@ def test_nothing_is_left_for_the_exact_load_flow_to_shrink(monkeypatch):
         for objective in ("max_total", "max_min"):
             boxes_of(of, objective)
     assert len(kept) > 60 and min(kept) > 1.0 - 1e-6
+
+
+def test_ties_rank_the_nearest_by_impedance_first_and_by_name_on_one_bus():
+    grid = tree([0, 1], [0.3 + 0.1j, 0.2 + 0j])
+    assets = [charger("A", "b2"), charger("C", "b1"), charger("B", "b1")]
+    assert window(study(grid, assets)).rank.tolist() == [2, 1, 0]

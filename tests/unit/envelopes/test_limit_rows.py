@@ -108,3 +108,22 @@ def test_an_asset_beside_a_source_is_free():
     of = study(tree([0], 1.0 + 0.3j), [charger("S", "b0", 500.0), charger("C", "b1", 500.0), load("L", "b1")])
     _, _, boxes = boxes_of(of)
     assert boxes.up_kw[0, 0] == pytest.approx(500.0) and boxes.up_kw[0, 1] < 100.0
+
+
+@pytest.mark.parametrize(("from_ka", "to_ka"), [(0.010, 0.600), (0.020, 0.300)])
+def test_each_end_of_a_transformer_has_its_own_rating(from_ka, to_ka):
+    """300 kW through 20/0.4 kV: 8.66 A and 433 A; whichever end is tighter decides."""
+    ends = {"i_max_from_ka": np.array([from_ka]), "i_max_to_ka": np.array([to_ka])}
+    branch = branches([(0, 1)], 0.001 + 0.004j, kind=("transformer",), **ends)
+    grid = Grid(replace(buses(2), vn_kv=np.array([20.0, 0.4])), branch, source())
+    w = window(study(grid, [charger("C", "b1", 500.0)], limits=voltage_band(grid, 0.0, 1.5)))
+    solution = w.flow(np.array([[300.0]]), np.array([0]))
+    # One current in per unit on both sides: 0.3 pu of the power over the voltage at the far bus.
+    current_pu = 0.3 / solution.vm_pu()[0, 1]
+    base_ka = np.array([1.0 / (np.sqrt(3.0) * 20.0), 1.0 / (np.sqrt(3.0) * 0.4)])
+    by_hand = current_pu * (base_ka / np.array([from_ka, to_ka])).max()
+    assert solution.loading_percent()[0, 0] == pytest.approx(100.0 * by_hand, rel=1e-9)
+    worst, _ = worst_margins(w.rows, solution, np.array([0]))
+    loading = int(np.flatnonzero(w.rows.kind == Kind.LOADING)[0])
+    assert every_value(w, solution, np.array([0]))[0, loading] == pytest.approx(by_hand - 1.0, abs=1e-9)
+    assert worst.max() == pytest.approx(max(by_hand - 1.0, solution.vm_pu().max() - 1.5), abs=1e-9)

@@ -38,7 +38,7 @@ def test_a_line_overloaded_one_way_at_rest_keeps_its_rating_the_other_way(sign):
 
 
 def test_no_asset_makes_a_limit_worse_that_is_broken_at_rest():
-    """A ring of two ways to the load; one way is overloaded, and injecting at the other's middle adds to it."""
+    """A ring of two ways to a load; one is overloaded, and injecting halfway along the other adds to it."""
     ends, z_pu = [(0, 1), (1, 2), (2, 3), (3, 0)], np.array([0.05, 0.05, 0.05, 0.05]) + 0.02j
     grid = Grid(buses(4), branches(ends, z_pu, i_max_ka=[1.0, 1.0, 0.03, 1.0]), tree([0], 0.1).sources)
     of = study(
