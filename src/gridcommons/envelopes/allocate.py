@@ -29,7 +29,7 @@ from gridcommons.envelopes.problem import Window
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 
 MARGIN_PU = 1e-8
-"""How far inside a limit the boxes are aimed; the load flow itself is exact to 1e-9 pu."""
+"""How far inside a limit the boxes are aimed [pu, share of the rating or rad]."""
 
 ROUNDING = 2e-9
 """What the load flow's own rounding may leave of a violation, beside what the held boxes have."""

@@ -30,6 +30,9 @@ from gridcommons.powerflow.admittance import build_network
 WINDOW_STEPS = 96
 """Steps that are computed together; a year streams through in 365 windows."""
 
+FULL_WINDOW_NODES = 200
+"""Largest grid of which full windows are computed; the memory of one step grows with its square."""
+
 SHRINKS = 24
 """Times that boxes give way where the check still finds a broken limit; by half each time in the end."""
 
@@ -69,8 +72,9 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     plan = make_plan(study, network, settings)
     shares, totals = Shares(plan.asset, study.time.step_hours), _Totals()
     with engines.progress("envelopes", study.time.steps) as advance:
-        for start in range(0, study.time.steps, WINDOW_STEPS):
-            stop = min(start + WINDOW_STEPS, study.time.steps)
+        together = _steps_together(network.pq_count)
+        for start in range(0, study.time.steps, together):
+            stop = min(start + together, study.time.steps)
             window = plan.window(start, stop, engines.method)
             result = _solve_window(study, settings, window, start, shares)
             flows = write_tables(result, engines.sink)
@@ -79,6 +83,11 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     engines.sink.write("objective_shares", shares.table())
     tables = LazyTables(engines.sink.readers())
     return Result("envelopes", tables, _summary(study, settings, shares, totals), {})
+
+
+def _steps_together(nodes: int) -> int:
+    """Steps of one window, so that a window of a large grid takes no more memory than one of a small."""
+    return max(1, min(WINDOW_STEPS, WINDOW_STEPS * FULL_WINDOW_NODES**2 // max(nodes, 1) ** 2))
 
 
 def _solve_window(

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feeders import battery, branches, buses, charger, load, source, study, tree, window
-from gridcommons.envelopes.allocate import allocate, back_off
-from gridcommons.envelopes.boxes import Boxes
+from gridcommons.envelopes.allocate import _joined, _State, allocate, back_off
+from gridcommons.envelopes.boxes import Answers, Boxes, all_queries, worst_corners
 from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.objectives import OBJECTIVES
 from gridcommons.known_answers import chain_grid, voltage_band
@@ -248,3 +248,45 @@ def test_ties_rank_the_nearest_by_impedance_first_and_by_name_on_one_bus():
     grid = tree([0, 1], [0.3 + 0.1j, 0.2 + 0j])
     assets = [charger("A", "b2"), charger("C", "b1"), charger("B", "b1")]
     assert window(study(grid, assets)).rank.tolist() == [2, 1, 0]
+
+
+def test_limits_left_out_at_first_join_and_drive_none_out(monkeypatch):
+    """With a reach of nothing every limit starts outside; the answer must be the one of all limits."""
+    for of in (mixed_study(seed) for seed in range(8)):
+        _, _, usual = boxes_of(of)
+        with monkeypatch.context() as patch:
+            patch.setattr("gridcommons.envelopes.allocate.REACH", 0.0)
+            w, rest, late = boxes_of(of)
+        assert worst_of_all_vertices(w, rest, late) <= 1e-6
+        total, again = (usual.up_kw + usual.down_kw).sum(), (late.up_kw + late.down_kw).sum()
+        assert again == pytest.approx(total, rel=1e-6)
+
+
+def test_backing_off_stops_at_the_limit_and_leaves_held_ends():
+    of = chain(1.0, [charger("CS01", "bus 2"), charger("CS02", "bus 3")])
+    w, rest, boxes = boxes_of(of)
+    wide = Boxes(boxes.rest_kw, boxes.up_kw * np.array([[1.0, 1.5]]), boxes.down_kw)
+    assert worst_of_all_vertices(w, rest, wide) > 1e-3
+    free = np.array([[[False, True], [False, True]]])
+    queries, answers = worst_corners(w, wide, all_queries(w, np.arange(1)))
+    after = back_off(w, wide, queries, answers, free)
+    assert after.up_kw[0, 0] == boxes.up_kw[0, 0]
+    # One secant of a voltage that falls ever faster ends a hair inside.
+    assert 0.98 * boxes.up_kw[0, 1] < after.up_kw[0, 1] <= boxes.up_kw[0, 1] + 1e-4
+    assert worst_of_all_vertices(w, rest, after) <= 1e-8
+
+
+def test_what_joins_stands_beside_what_was_there():
+    """Only where a limit is broken the iteration goes on, with its old limits and those that are near."""
+    w, _, boxes = boxes_of(mixed_study(1))
+    every = all_queries(w, np.arange(w.steps))
+    second = np.flatnonzero(every.step == 1)
+    g = np.full(len(every), -0.2)
+    g[second[3]], g[second[4]] = 0.01, -0.01
+    free = np.ones((w.steps, 2, len(w.asset)), dtype=bool)
+    state = _State(boxes, np.ones(w.steps, bool), free, np.zeros(free.shape), np.full(w.steps, 7.0))
+    old = every.take(np.array([0, second[0], second[1]]))
+    joined = _joined(state, old, every, Answers(g, np.zeros(every.is_up.shape)))
+    assert state.active.tolist() == [False, True, False] and np.isinf(state.reach_kw[1])
+    assert set(joined.step.tolist()) == {1}
+    assert joined.limit.tolist() == every.limit[second[[0, 1, 3, 4]]].tolist()

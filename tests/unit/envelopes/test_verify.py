@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from feeders import battery, branches, buses, charger, load, random_tree, solar, source, study, tree, window
 from gridcommons.envelopes.at_rest import settle_at_rest
-from gridcommons.envelopes.boxes import Boxes, open_queries
+from gridcommons.envelopes.boxes import Boxes, all_queries, open_queries, values, worst_corners
 from gridcommons.envelopes.capability import share_and_check
-from gridcommons.envelopes.limit_rows import BUS_KINDS
+from gridcommons.envelopes.limit_rows import BUS_KINDS, Kind
 from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.proof import certify
 from gridcommons.envelopes.verify import _draw as draw_points
@@ -237,3 +237,36 @@ def test_most_draws_are_vertices_and_the_others_reach_edges_and_the_inside():
     # Each vertex has its own share of upper ends: nearly all up and nearly all down are drawn as well.
     up = (points == high).sum(axis=1)[at_end == 6]
     assert min(np.bincount(up, minlength=7)) >= 50
+
+
+def test_a_hundred_thousandth_beyond_a_limit_is_a_violation():
+    w, rest, boxes = boxes_of(many_chargers())
+    fine = check_boxes(w, boxes, rest, 50, (1,))
+    wide = check_boxes(w, boxes.scaled(np.full(1, 1.0002)), rest, 50, (1,))
+    assert not fine.violations.any() and 2e-6 < wide.worst.max() < 1e-4
+    assert wide.violations[0, 0] > 0 and not wide.certified[0, 0]
+
+
+def test_the_worst_corner_of_a_mesh_is_found_by_moving():
+    """In a mesh neither all up, nor all down, nor what lies behind is the worst corner of a branch."""
+    vertices = np.array(list(product([False, True], repeat=4)))
+    moved = 0
+    for seed in range(12):
+        generator = np.random.default_rng(seed)
+        ends = [(0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (1, 4), (2, 4)]
+        z_pu = generator.uniform(0.1, 0.6, 7) + 0.1j
+        grid = Grid(buses(5), branches(ends, z_pu, i_max_ka=np.full(7, 0.1)), source())
+        of = study(grid, [battery(f"B{k}", f"b{k}", 30.0) for k in range(1, 5)])
+        w = window(replace(of, limits=voltage_band(grid, 0.5, 1.5)))
+        rest = settle_at_rest(w, np.zeros(4, dtype=bool))
+        box = Boxes(rest.boxes.rest_kw, np.full((1, 4), 30.0), np.full((1, 4), 30.0))
+        started = all_queries(w, np.array([0]))
+        at_start = values(w, box, started)
+        found, answers = worst_corners(w, box, all_queries(w, np.array([0])))
+        for limit in np.flatnonzero(w.rows.kind == Kind.LOADING):
+            mine = started.limit == limit
+            every = started.take(np.repeat(np.flatnonzero(mine)[:1], 16)).at(vertices)
+            worst = values(w, box, every).max()
+            assert answers.g[found.limit == limit].max() == pytest.approx(worst, abs=1e-6)
+            moved += at_start[mine].max() < worst - 1e-4
+    assert moved > 5
