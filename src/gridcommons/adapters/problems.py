@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -53,13 +52,6 @@ class ProblemList:
         """
         if self.found:
             raise StudyError(self.found)
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A suggestion of the closest known word, empty where none is close."""
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
-    return f"did you mean {by_lower[close[0]]!r}?" if close else ""
 
 
 def listed(words: Iterable[str], limit: int = 8) -> str:

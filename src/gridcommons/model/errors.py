@@ -9,7 +9,8 @@ GridcommonsError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -64,3 +65,10 @@ class MissingExtraError(GridcommonsError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed, and this needs it: pip install 'gridcommons[{extra}]'")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A suggestion of the closest known word, empty where none is close."""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.6)
+    return f"did you mean {by_lower[close[0]]!r}?" if close else ""

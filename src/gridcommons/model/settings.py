@@ -6,14 +6,13 @@ types say what a value must look like, and a field without default must be given
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from gridcommons.model.errors import Problem, StudyError
+from gridcommons.model.errors import Problem, StudyError, did_you_mean
 
 FILE = "study.toml"
 
@@ -76,8 +75,7 @@ def settings_problems(kind: type[Any], table: Mapping[str, Any], name: str) -> l
 def suggest(word: str, known: Iterable[str]) -> str:
     """``did you mean 'x'?`` for the closest known word, else the known words themselves."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
+    return did_you_mean(word, names) or f"known: {', '.join(names) or 'none'}"
 
 
 def describe(hint: Any) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 from gridcommons.adapters.grids.matpower import read_case
 from gridcommons.adapters.grids.matpower_networks import network_of_case
-from gridcommons.adapters.problems import did_you_mean, listed
-from gridcommons.model.errors import MissingExtraError, Problem, StudyError
+from gridcommons.adapters.problems import listed
+from gridcommons.model.errors import MissingExtraError, Problem, StudyError, did_you_mean
 
 PREFIXES = ("pandapower", "simbench", "matpower")
 

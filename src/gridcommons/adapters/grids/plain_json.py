@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from gridcommons.adapters.problems import Place, ProblemList, did_you_mean, listed
+from gridcommons.adapters.problems import Place, ProblemList, listed
+from gridcommons.model.errors import did_you_mean
 from gridcommons.model.grid import (
     Branches,
     Buses,

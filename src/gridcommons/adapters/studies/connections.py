@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gridcommons.adapters.problems import ProblemList, did_you_mean, listed
+from gridcommons.adapters.problems import ProblemList, listed
 from gridcommons.adapters.studies.members import MemberTable
+from gridcommons.model.errors import did_you_mean
 from gridcommons.model.grid import Grid
 from gridcommons.model.topology import bus_nodes, supplied_buses
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gridcommons.adapters.problems import Place, ProblemList, did_you_mean, listed
+from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.tables import Columns, Row, read_table
 from gridcommons.adapters.studies.toml_file import LimitSettings
+from gridcommons.model.errors import did_you_mean
 from gridcommons.model.grid import FloatArray, Grid
 from gridcommons.model.limits import LIMIT_NAMES, Limits
 from gridcommons.model.time import TimeAxis

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gridcommons.adapters.problems import Place, ProblemList, did_you_mean, listed
+from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.tables import Columns, Row, read_table
 from gridcommons.model.assets import ASSET_KINDS, Asset, rating_columns
+from gridcommons.model.errors import did_you_mean
 from gridcommons.model.members import Member
 
 MEMBERS_FILE = "members.csv"

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gridcommons.adapters.problems import Place, ProblemList, did_you_mean, listed
+from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.axis import Fit, fit_to_axis
 from gridcommons.adapters.studies.members import ASSETS_FILE, AssetTable
 from gridcommons.adapters.studies.series import TIME, Series, column_names, read_series
 from gridcommons.model.assets import ASSET_KINDS, Asset
+from gridcommons.model.errors import did_you_mean
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.tariffs import Prices
 from gridcommons.model.time import TimeAxis

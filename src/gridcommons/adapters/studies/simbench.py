@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from gridcommons.adapters.problems import did_you_mean, listed
+from gridcommons.adapters.problems import listed
 from gridcommons.adapters.studies.draft import (
     AssetRow,
     StudyDraft,
@@ -22,7 +22,7 @@ from gridcommons.adapters.studies.draft import (
     element_ids,
     local_window,
 )
-from gridcommons.model.errors import MissingExtraError, Problem, StudyError
+from gridcommons.model.errors import MissingExtraError, Problem, StudyError, did_you_mean
 from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.model.time import TimeAxis
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gridcommons.adapters.problems import Place, ProblemList, did_you_mean, listed
+from gridcommons.adapters.problems import Place, ProblemList, listed
+from gridcommons.model.errors import did_you_mean
 
 
 @dataclass(frozen=True)

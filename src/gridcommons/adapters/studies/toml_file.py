@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gridcommons.adapters.problems import Place, ProblemList, did_you_mean, listed
+from gridcommons.adapters.problems import Place, ProblemList, listed
+from gridcommons.model.errors import did_you_mean
 from gridcommons.model.time import TimeAxis
 
 FILE = "study.toml"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gridcommons.adapters.grids.pandapower_networks import open_net
-from gridcommons.adapters.problems import did_you_mean, listed
+from gridcommons.adapters.problems import listed
 from gridcommons.adapters.studies.draft import (
     StudyDraft,
     empty_injections,
@@ -24,7 +24,7 @@ from gridcommons.adapters.studies.from_net import draft_from_net
 from gridcommons.adapters.studies.members import ASSET_COLUMNS, ASSETS_FILE, MEMBERS_FILE
 from gridcommons.adapters.studies.simbench import draft_simbench
 from gridcommons.adapters.studies.toml_file import FILE, LimitSettings
-from gridcommons.model.errors import Problem, StudyError
+from gridcommons.model.errors import Problem, StudyError, did_you_mean
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.time import TimeAxis
 
