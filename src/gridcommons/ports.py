@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import numpy.typing as npt
+
+from gridcommons.model.grid import FloatArray
 from gridcommons.model.results import Columns, TablesInMemory
+from gridcommons.model.time import TimeAxis
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +37,36 @@ class Progress(Protocol):
         """Open a bar of ``total`` units; the function given back advances it."""
 
 
+class FinishedRuns(Protocol):
+    """Keeps what a long task has finished, so that a killed one goes on where it stood."""
+
+    def load(self, key: Mapping[str, Any]) -> Mapping[str, npt.NDArray[Any]] | None:
+        """The arrays kept under everything that they depend on; None where there are none."""
+
+    def save(self, key: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Keep arrays, whole or not at all."""
+
+
+class NothingFinished:
+    """Keeps nothing; the store of notebooks and tests."""
+
+    def load(self, key: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def save(self, key: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Keep nothing."""
+
+
+class Forecaster(Protocol):
+    """Says the day before what the load of the station will be."""
+
+    def forecast(self, measured_kw: FloatArray, time: TimeAxis) -> FloatArray:
+        """Forecast load of every interval from what was measured before its local day, (steps,) [kW].
+
+        NaN where nothing is known yet. One forecaster is exempt by its name: ``pseudo`` knows the day.
+        """
+
+
 def no_progress(label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
     """Tell nobody; the progress of notebooks and tests."""
     return nullcontext(_ignore)
@@ -54,8 +88,14 @@ class Engines:
         Who is told how far the run is.
     method : {"helm", "newton"}
         The load flow.
+    workers : int
+        How many independent pieces are computed at a time; the answer does not depend on it.
+    finished : FinishedRuns
+        Where pieces of a long task are kept until it is done.
     """
 
     sink: TableSink = field(default_factory=TablesInMemory)
     progress: Progress = no_progress
     method: PowerFlow = "helm"
+    workers: int = 1
+    finished: FinishedRuns = field(default_factory=NothingFinished)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,15 @@ from gridcommons.model.results import Result, TablesInMemory
 from gridcommons.model.settings import FILE, read_settings, settings_problems, suggest
 from gridcommons.model.study import Study
 from gridcommons.model.study_columns import describe_study
-from gridcommons.ports import Engines, PowerFlow, Progress, TableSink, no_progress
+from gridcommons.ports import (
+    Engines,
+    FinishedRuns,
+    NothingFinished,
+    PowerFlow,
+    Progress,
+    TableSink,
+    no_progress,
+)
 
 _VERSIONS_OF = ("gridcommons", "highspy", "numba", "numpy", "power-grid-model", "scipy")
 
@@ -44,13 +53,19 @@ class Capability:
 
 
 CAPABILITIES: dict[str, Capability] = {
+    "control": Capability("gridcommons.control.capability"),
     "envelopes": Capability("gridcommons.envelopes.capability"),
 }
 """Every task by the name that it has in ``study.toml`` and on the command line."""
 
 
 def default_engines(
-    sink: TableSink | None = None, progress: Progress | None = None, method: PowerFlow = "helm"
+    sink: TableSink | None = None,
+    progress: Progress | None = None,
+    method: PowerFlow = "helm",
+    *,
+    workers: int | None = None,
+    finished: FinishedRuns | None = None,
 ) -> Engines:
     """The engines of a run: the only place that chooses, for command line and Python alike.
 
@@ -62,11 +77,17 @@ def default_engines(
         Who is told how far the run is; nobody by default.
     method : {"helm", "newton"}
         The load flow.
+    workers : int, optional
+        How many independent pieces are computed at a time; as many as this process has cores by default.
+    finished : FinishedRuns, optional
+        Where a long task keeps what it has finished; nowhere by default.
     """
     return Engines(
         sink=TablesInMemory() if sink is None else sink,
         progress=no_progress if progress is None else progress,
         method=method,
+        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
+        finished=NothingFinished() if finished is None else finished,
     )
 
 
@@ -100,7 +121,7 @@ def run(study: Study, task: str, engines: Engines | None = None) -> Result:
         raise StudyError([_unknown_task(task)])
     capability = CAPABILITIES[task].load()
     settings = read_settings(capability.Settings, study.tasks.get(task, {}), task)
-    for table, columns in describe_study(study, getattr(settings, "soc_path", "profile")):
+    for table, columns in describe_study(study, getattr(settings, "soc_path", None)):
         engines.sink.write(table, columns)
     result = capability.run(study, settings, engines)
     return replace(result, provenance={**_provenance(study, task, settings, engines), **result.provenance})

@@ -233,6 +233,28 @@ class HeatPump(Asset):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HeatStore(Asset):
+    """A water tank that a heat pump charges and heat demand empties; it has no electric power of its own."""
+
+    kind: ClassVar[str] = "heat_store"
+    needs_profile: ClassVar[bool] = False
+    may_be_flexible: ClassVar[bool] = False
+    energy_kwh: float = rating()
+    soc_initial_share: float = rating(below=1.0)
+    temp_min_c: float = optional_rating()
+    temp_max_c: float = optional_rating()
+
+    def net_kw(self, signals: Signals) -> FloatArray:
+        """None: its heat passes through the heat pump."""
+        return np.zeros_like(signals.profile_kw)
+
+    @property
+    def rating_kw(self) -> float:
+        """None, see ``net_kw``."""
+        return 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemandResponse(Asset):
     """Consumption of which a share may be called off; its profile is consumption."""
 
@@ -252,7 +274,7 @@ class DemandResponse(Asset):
 
 
 ASSET_KINDS: dict[str, type[Asset]] = {
-    kind.kind: kind for kind in (Load, Pv, Chp, Battery, EvCharger, HeatPump, DemandResponse)
+    kind.kind: kind for kind in (Load, Pv, Chp, Battery, EvCharger, HeatPump, HeatStore, DemandResponse)
 }
 """Every kind by the name it has in ``assets.csv``."""
 

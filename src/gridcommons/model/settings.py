@@ -1,7 +1,8 @@
-"""Reads the settings of a task from the table that a study gives, and says all that is wrong with it.
+"""Reads settings from the table of a study that holds them, and says all that is wrong with it.
 
-A task's settings are a frozen dataclass; its fields are the keys that the table may have, their
-types say what a value must look like, and a field without default must be given.
+The settings of a task, or of whatever else has a table, are a frozen dataclass; its fields are the keys
+that the table may have, their types say what a value must look like, and a field without default must be
+given.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class _MisfitError(Exception):
     """A value that does not look like its type; the message says what was found."""
 
 
-def read_settings(kind: type[S], table: Mapping[str, Any], name: str) -> S:
+def read_settings(kind: type[S], table: Mapping[str, Any], name: str, within: str = "tasks.") -> S:
     """The settings of a task as its dataclass, checked against the types of its fields.
 
     Parameters
@@ -42,6 +43,8 @@ def read_settings(kind: type[S], table: Mapping[str, Any], name: str) -> S:
         The ``[tasks.NAME]`` table as written; lists become tuples, whole numbers floats where asked.
     name : str
         Name of the task, for the place of a problem.
+    within : str
+        What stands before the name in the heading of the table.
 
     Raises
     ------
@@ -49,14 +52,17 @@ def read_settings(kind: type[S], table: Mapping[str, Any], name: str) -> S:
         With every unknown key, missing key and value of the wrong type at once, or with what the
         dataclass itself refuses (a ValueError from its ``__post_init__``).
     """
-    problems = settings_problems(kind, table, name)
+    problems = settings_problems(kind, table, name, within)
     if problems:
         raise StudyError(problems)
     return kind(**_values(kind, table))
 
 
-def settings_problems(kind: type[Any], table: Mapping[str, Any], name: str) -> list[Problem]:
+def settings_problems(
+    kind: type[Any], table: Mapping[str, Any], name: str, within: str = "tasks."
+) -> list[Problem]:
     """Everything that is wrong with a task's table; empty where it can be read."""
+    name = within + name
     hints, known = get_type_hints(kind), {column.name: column for column in fields(kind)}
     problems = [_unknown(key, known, name) for key in table if key not in known]
     for key, column in known.items():
@@ -106,7 +112,7 @@ def _refusal(kind: type[Any], table: Mapping[str, Any], name: str) -> list[Probl
     try:
         kind(**_values(kind, table))
     except ValueError as error:
-        return [Problem(file=FILE, table=f"tasks.{name}", found=str(error), expected="settings that fit")]
+        return [Problem(file=FILE, table=name, found=str(error), expected="settings that fit")]
     return []
 
 
@@ -161,7 +167,7 @@ def _unknown(key: str, known: Iterable[str], name: str) -> Problem:
 def _problem(name: str, key: str, found: str, expected: str, suggestion: str = "") -> Problem:
     return Problem(
         file=FILE,
-        table=f"tasks.{name}",
+        table=name,
         column=key,
         found=found,
         expected=expected,

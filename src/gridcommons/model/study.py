@@ -26,6 +26,9 @@ class Study:
         Seed of every random draw.
     grid, community, profiles, limits, prices
         See their classes; ``prices`` is None where the study has none.
+    today : Community or None
+        Where ``community`` is a future one: the same members with what they have today, their profiles
+        among the others under the ids of these assets.
     tasks : mapping of str to mapping
         The ``[tasks.NAME]`` tables as written; each task validates its own.
     notes : tuple of str
@@ -42,6 +45,7 @@ class Study:
     profiles: Profiles
     limits: Limits
     prices: Prices | None = None
+    today: Community | None = None
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     inputs_sha256: str = ""

@@ -19,15 +19,16 @@ _ROWS_AT_ONCE = 100_000
 """Rows of one part of a table over time, so that a year does not sit in memory as names."""
 
 
-def describe_study(study: Study, soc_path: str = "profile") -> Iterator[tuple[str, Columns]]:
+def describe_study(study: Study, soc_path: str | None = "profile") -> Iterator[tuple[str, Columns]]:
     """Parts of the tables ``grid_buses``, ``grid_branches``, ``grid_limits``, ``assets``, ``asset_ranges``.
 
     Parameters
     ----------
     study : Study
         What was asked about.
-    soc_path : str
-        Which energy a store has at the start of each interval, as in ``Profiles.signals``.
+    soc_path : str or None
+        Which energy a store has at the start of each interval, as in ``Profiles.signals``; None where
+        the task decides that itself, and then there are no ``asset_ranges``.
 
     Yields
     ------
@@ -39,6 +40,8 @@ def describe_study(study: Study, soc_path: str = "profile") -> Iterator[tuple[st
     for part in _limits(study):
         yield "grid_limits", part
     yield "assets", _assets(study)
+    if soc_path is None:
+        return
     for part in _asset_ranges(study, soc_path):
         yield "asset_ranges", part
 

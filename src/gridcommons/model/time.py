@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from gridcommons.model.grid import FloatArray, IntArray
+
 
 @dataclass(frozen=True)
 class TimeAxis:
@@ -50,3 +52,12 @@ class TimeAxis:
         """Start of interval ``step`` on the study's own clock."""
         at = self.start + timedelta(minutes=self.step_minutes) * int(step)
         return at.astimezone(ZoneInfo(self.timezone))
+
+    def local_clock(self) -> tuple[IntArray, FloatArray]:
+        """Local day of each interval, counted from the first, and its hour of the local day [h], (steps,) each."""
+        zone = ZoneInfo(self.timezone)
+        step = timedelta(minutes=self.step_minutes)
+        at = [(self.start + step * k).astimezone(zone) for k in range(self.steps)]
+        first = at[0].date()
+        day = np.array([(each.date() - first).days for each in at], dtype=np.int64)
+        return day, np.array([each.hour + each.minute / 60.0 for each in at])

@@ -87,6 +87,11 @@ def _size(program: LinearProgram) -> str:
 
 @cache
 def _solver() -> Any:
+    return make_solver()
+
+
+def make_solver() -> Any:
+    """A HiGHS that says nothing, keeps to one thread (so that a rerun gives the same bytes), and is exact."""
     from highspy import Highs
 
     highs = Highs()

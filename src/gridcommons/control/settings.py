@@ -1,0 +1,136 @@
+"""What a study may say under ``[tasks.control]``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gridcommons.control.scenarios import SOURCE_SCENARIOS, scenario_problem
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs that decide the order of dispatch; they are no money. Source 3, table 2 (its figures are lost).
+
+    Parameters
+    ----------
+    feed_in, charge_tank, charge_battery, discharge_tank, discharge_battery, grid : float
+        In this order; charging is worth its cost, discharging and the grid cost theirs.
+    cheap_grid : float
+        The grid under ProA: above ``feed_in``, below ``charge_tank``.
+    dear_discharge : float
+        Discharging under ProB: above ``grid``.
+    """
+
+    feed_in: float = 0.0
+    charge_tank: float = 10.0
+    charge_battery: float = 20.0
+    discharge_tank: float = 30.0
+    discharge_battery: float = 40.0
+    grid: float = 50.0
+    cheap_grid: float = 5.0
+    dear_discharge: float = 60.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the task ``control``.
+
+    Parameters
+    ----------
+    scenarios : list of str
+        ``status_quo``, ``base_2030``, ``storage``, and any of them followed by ``+`` and measures.
+    stress : table of float
+        How much of the allowed limit today's peak reaches, by name: 1 is a grid at its limit.
+    station_limit_kw : float
+        The station's limit at stress 1; by default the peak of ``status_quo``.
+    station_limit : str
+        ``count`` (violations are counted, as in the source) or ``hold`` (the dispatch avoids them).
+    grid_limits : bool
+        Whether the dispatch holds lines and transformers at their ratings (by the DC load flow).
+    forecast : str
+        ``pseudo`` (perfect, as in the source), ``persistence`` or ``statistical``.
+    forecast_quantile : float
+        Which quantile of a statistical forecast counts as congestion.
+    car_cap_kw : float
+        CurA: what a station may draw [kW].
+    heat_cap_share, heat_cap_hours, heat_return_hours : float
+        CurB: share of the heat pump's maximum, for how long, and over which time the heat comes back [h].
+    night_from_hour, night_to_hour : float
+        When CurB_night may act, on the study's own clock [h].
+    law_kw : float
+        §14a EnWG: what each device may draw from the grid at least [kW].
+    precharge : str
+        ProA: ``staggered`` (as many stores at a time as the forecast leaves room for) or ``at_once``.
+    precharge_room_share : float
+        How much of that room is used.
+    costs : table of float
+        The order of dispatch, see ``Costs``.
+    """
+
+    scenarios: tuple[str, ...] = SOURCE_SCENARIOS
+    stress: Mapping[str, float] = field(
+        default_factory=lambda: {"safe": 0.90, "near_critical": 0.95, "critical": 1.0}
+    )
+    station_limit_kw: float | None = None
+    station_limit: Literal["count", "hold"] = "count"
+    grid_limits: bool = True
+    forecast: Literal["pseudo", "persistence", "statistical"] = "pseudo"
+    forecast_quantile: float = 0.5
+    car_cap_kw: float = 3.7
+    heat_cap_share: float = 0.3
+    heat_cap_hours: float = 2.0
+    heat_return_hours: float = 6.0
+    night_from_hour: float = 23.0
+    night_to_hour: float = 5.0
+    law_kw: float = 4.2
+    precharge: Literal["staggered", "at_once"] = "staggered"
+    precharge_room_share: float = 0.9
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what no type can: unknown measures, an order of costs that means something else."""
+        said = [scenario_problem(name) for name in self.scenarios]
+        said += [self._cost_problem(), *self._number_problems()]
+        if not self.scenarios or len(set(self.scenarios)) < len(self.scenarios):
+            said.append("scenarios must be named, each once")
+        if not self.stress or any(not 0.0 < share <= 1.0 for share in self.stress.values()):
+            said.append(f"stress = {dict(self.stress)}, but a share lies above 0, up to 1")
+        if any(said):
+            raise ValueError("; ".join(problem for problem in said if problem))
+
+    def _number_problems(self) -> list[str]:
+        shares = ("heat_cap_share", "precharge_room_share", "forecast_quantile")
+        said = [
+            f"{name} = {getattr(self, name):g}, but a share lies from 0 to 1"
+            for name in shares
+            if not 0.0 <= getattr(self, name) <= 1.0
+        ]
+        said += [
+            f"{name} = {getattr(self, name):g}, but it is 0 or more"
+            for name in ("car_cap_kw", "law_kw", "heat_cap_hours")
+            if getattr(self, name) < 0.0
+        ]
+        if self.heat_return_hours <= 0.0:
+            said.append(f"heat_return_hours = {self.heat_return_hours:g}, but it is above 0")
+        return said
+
+    def _cost_problem(self) -> str:
+        known = Costs().__dict__
+        unknown = sorted(set(self.costs) - set(known))
+        if unknown:
+            return f"costs names {', '.join(unknown)}, but known are {', '.join(known)}"
+        order = [*self.order.__dict__.values()][:6]
+        if any(low >= high for low, high in zip(order[:-1], order[1:], strict=True)):
+            return "costs must rise from feed_in over charging and discharging to grid"
+        if not self.order.feed_in < self.order.cheap_grid < self.order.charge_tank:
+            return "costs.cheap_grid lies between feed_in and charge_tank, else import for export pays"
+        if self.order.dear_discharge <= self.order.grid:
+            return "costs.dear_discharge lies above grid"
+        return ""
+
+    @property
+    def order(self) -> Costs:
+        """The costs as given, the rest by default."""
+        return Costs(**self.costs)
