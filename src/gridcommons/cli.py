@@ -115,26 +115,37 @@ def gridcommons_command(
 
 
 @app.command()
-def new(
+def new(  # noqa: PLR0913 - each option of a command is an argument
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
     simbench: Annotated[str, typer.Option(metavar="CODE", help="A SimBench code.")] = "",
     pandapower: Annotated[
         str, typer.Option(metavar="NAME_OR_FILE", help="A grid that pandapower bundles, or its JSON.")
     ] = "",
     matpower: Annotated[str, typer.Option(metavar="FILE", help="A MATPOWER .m file.")] = "",
+    streets: Annotated[
+        str, typer.Option(metavar="FILE", help="Streets, buildings and stations: GeoJSON or OSM.")
+    ] = "",
+    station_kva: Annotated[
+        float | None, typer.Option(min=1, help="Rating of stations along streets that name none [kVA].")
+    ] = None,
     day: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The local day.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="That many days from the first.")] = None,
 ) -> None:
     """Write a study folder from a grid source."""
-    given = {"simbench": simbench, "pandapower": pandapower, "matpower": matpower}
+    given = {"simbench": simbench, "pandapower": pandapower, "matpower": matpower, "streets": streets}
     sources = [(kind, source) for kind, source in given.items() if source]
     if len(sources) != 1:
-        raise typer.BadParameter("give one of --simbench, --pandapower and --matpower")
+        raise typer.BadParameter("give one of --simbench, --pandapower, --matpower and --streets")
     if day is not None and days is not None:
         raise typer.BadParameter("give --day or --days, not both")
     kind, source = sources[0]
+    if station_kva is not None and kind != "streets":
+        raise typer.BadParameter("--station-kva goes with --streets")
+    options: dict[str, Any] = {"day": day.date() if day else None, "days": days}
+    if station_kva is not None:
+        options["station_kva"] = station_kva
     with _use("ProgressBars")().waiting(f"reading {source}"):
-        notes = _use("new_study")(folder, kind, source, day=day.date() if day else None, days=days)
+        notes = _use("new_study")(folder, kind, source, **options)
     _print([*notes, f"next: gridcommons check {folder}"])
 
 

@@ -23,7 +23,7 @@ from gridcommons.control.settings import Settings
 from gridcommons.control.station import view_grid
 from gridcommons.control.summary import summarise
 from gridcommons.control.tables import limit_table, run_tables
-from gridcommons.model.grid import FloatArray
+from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.members import Community
 from gridcommons.model.results import LazyTables, Result
 from gridcommons.model.study import Study
@@ -44,14 +44,15 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
         With everything that keeps the households from being controlled.
     """
     mixes = _Mixes(study)
-    desk = Desk(study, settings, view_grid(study, engines.method), _prices(study))
+    desk = Desk(study, settings, view_grid(study, engines.method), _prices(study), mixes.owns_store)
     scenarios = [read_scenario(name) for name in settings.scenarios]
     book = _Runs(desk, mixes, engines)
     first = _needed_first(scenarios, settings)
     later = [scenario for scenario in scenarios if scenario not in first]
     total = len(first) + sum(len(settings.stress) if _is_by_stress(s, settings) else 1 for s in later)
     with engines.progress("scenario-years", total * study.time.steps) as advance:
-        base = book.finish([Job(scenario, ANY_STRESS, np.nan) for scenario in first], np.array([]), advance)
+        unknown_kw = np.full((2, study.time.steps), np.nan)
+        base = book.finish([Job(scenario, ANY_STRESS, np.nan) for scenario in first], unknown_kw, advance)
         limits_kw = _limits_kw(settings, base)
         forecast_kw = _forecast(desk, base, any(scenario.measures for scenario in later))
         jobs = [job for scenario in later for job in _jobs(scenario, settings, limits_kw)]
@@ -76,6 +77,12 @@ class _Mixes:
         if scenario.is_today:
             return self._today
         return self._with_stores if scenario.has_stores else self._without_stores
+
+    @cached_property
+    def owns_store(self) -> BoolArray:
+        """Who has a battery or a tank in the future mix, shape (households,)."""
+        plant = self._with_stores.plant
+        return np.asarray((plant.battery_high_kwh > 0.0) | (plant.tank_kwh > 0.0))
 
     @cached_property
     def _today(self) -> Households:
@@ -127,8 +134,7 @@ class _Runs:
         if kept is not None:
             advance(steps)
             return FinishedRun(**kept)
-        known_kw = forecast_kw if len(forecast_kw) else np.full(steps, np.nan)
-        run = finish_run(self.desk, self.mixes.of(job.scenario), job, known_kw, advance)
+        run = finish_run(self.desk, self.mixes.of(job.scenario), job, forecast_kw, advance)
         self.engines.finished.save(key, run.arrays())
         return run
 
@@ -188,10 +194,11 @@ def _limits_kw(settings: Settings, base: dict[Job, FinishedRun]) -> dict[str, fl
 
 
 def _forecast(desk: Desk, base: dict[Job, FinishedRun], is_needed: bool) -> FloatArray:
-    """Day-ahead forecast of the load without storage, shape (steps,) [kW]; empty where nobody asks."""
+    """Forecast of the load without storage, and of what owners of stores feed in, (2, steps) [kW]."""
     if not is_needed:
-        return np.array([])
+        return np.full((2, desk.study.time.steps), np.nan)
     settings = desk.settings
     forecaster = make_forecaster(settings.forecast, settings.forecast_quantile)
     measured = next(run for job, run in base.items() if job.scenario.name == BASES[1])
-    return forecaster.forecast(measured.p_kw, desk.study.time)
+    series = (measured.p_kw, measured.surplus_kw)
+    return np.stack([forecaster.forecast(each, desk.study.time) for each in series])

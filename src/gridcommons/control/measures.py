@@ -35,6 +35,9 @@ class Forecast:
     ----------
     station_kw : (steps,)
         Forecast load of the station, storage left out; NaN where there is none yet [kW].
+    kept_kw : (steps,)
+        What of their surplus the owners of stores may keep for themselves: with it in the stores, the
+        station has that much more to deliver [kW].
     limit_kw : float
         Its limit [kW].
     day, hour : (steps,)
@@ -44,6 +47,7 @@ class Forecast:
     """
 
     station_kw: FloatArray
+    kept_kw: FloatArray
     limit_kw: float
     day: IntArray
     hour: FloatArray
@@ -69,10 +73,10 @@ class Forecast:
         return max(1, round(hours / self.step_hours))
 
 
-def make_forecast(station_kw: FloatArray, limit_kw: float, time: TimeAxis) -> Forecast:
-    """A forecast on the study's own clock."""
+def make_forecast(known_kw: FloatArray, limit_kw: float, time: TimeAxis) -> Forecast:
+    """A forecast on the study's own clock; ``known_kw`` (2, steps) is ``station_kw`` and ``kept_kw``."""
     day, hour = time.local_clock()
-    return Forecast(station_kw, limit_kw, day, hour, time.step_hours)
+    return Forecast(known_kw[0], np.maximum(known_kw[1], 0.0), limit_kw, day, hour, time.step_hours)
 
 
 @dataclass(eq=False)
@@ -143,7 +147,7 @@ def _cap_heat(call: Call, asked: Asked, name: str, among: BoolArray | None) -> N
 
 
 def charge_ahead(call: Call, asked: Asked) -> None:
-    """ProA: a cheap grid before the onset, where the forecast leaves room, so that stores charge ahead.
+    """ProA: a cheap grid in the hours before the onset whose forecast is lowest, so that stores charge ahead.
 
     One price for all would make all stores charge at once, and a new peak of them. ``staggered`` calls
     them one after the other, in an order that is drawn anew each day, as many as there is room for.
@@ -151,19 +155,26 @@ def charge_ahead(call: Call, asked: Asked) -> None:
     for start, onset, _ in call.forecast.onsets():
         if onset == start:
             continue
-        window = slice(start, onset)
-        if call.settings.precharge == "at_once":
-            low = call.forecast.station_kw[window] <= np.median(call.forecast.station_kw[window])
-            asked.cheap[:, window] |= low.astype(np.uint8)
-        else:
-            asked.cheap[:, window] |= _stagger(call, window)
-        asked.call("ProA", start, onset)
+        window = _lowest(call.forecast, start, onset, call.forecast.steps(call.settings.precharge_hours))
+        at_once = call.settings.precharge == "at_once"
+        asked.cheap[:, window] |= np.uint8(1) if at_once else _stagger(call, window)
+        asked.call("ProA", window.start, window.stop)
+
+
+def _lowest(forecast: Forecast, start: int, stop: int, length: int) -> slice:
+    """The stretch of some intervals with the lowest mean forecast between two; the latest of equals."""
+    length = min(length, stop - start)
+    total = np.concatenate([[0.0], np.cumsum(forecast.station_kw[start:stop])])
+    means = total[length:] - total[:-length]
+    first = start + len(means) - 1 - int(np.argmin(means[::-1]))
+    return slice(first, first + length)
 
 
 def _stagger(call: Call, window: slice) -> UInt8Array:
     """Who is called when: stores in turn, the lowest forecast first, until the room there is used up."""
     plant, forecast = call.households.plant, call.forecast
-    room_kw = (forecast.limit_kw - forecast.station_kw[window]) * call.settings.precharge_room_share
+    expected_kw = forecast.station_kw[window] + forecast.kept_kw[window]
+    room_kw = (forecast.limit_kw - expected_kw) * call.settings.precharge_room_share
     tank_kw = np.where(plant.tank_kwh > 0.0, plant.pump_max_kw, 0.0)
     draw_kw = plant.battery_charge_kw + tank_kw
     hours = _hours_to_fill(plant.battery_high_kwh - plant.battery_low_kwh, plant.battery_charge_kw)

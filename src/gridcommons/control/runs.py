@@ -69,6 +69,8 @@ class FinishedRun:
         The grid then.
     call_measure, call_steps : (calls,), (calls, 2)
         Number of the measure in ``MEASURE_FUNCTIONS``, first interval, interval after the last.
+    surplus_kw : (steps,)
+        What the households that own a store in the future mix feed in [kW].
     counts : (3,)
         Intervals without an operable load flow, in which a tank did two things at once, and limits watched.
     """
@@ -90,6 +92,7 @@ class FinishedRun:
     loading_percent: FloatArray
     call_measure: IntArray
     call_steps: IntArray
+    surplus_kw: FloatArray
     counts: IntArray
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
@@ -99,12 +102,13 @@ class FinishedRun:
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """What every run of a study shares."""
+    """What every run of a study shares; ``owns_store`` (households,) says who has one in the future mix."""
 
     study: Study
     settings: Settings
     view: GridView
     price: FloatArray
+    owns_store: BoolArray
 
 
 def finish_run(
@@ -124,8 +128,8 @@ def finish_run(
         The mix of the scenario.
     job : Job
         Scenario and stress.
-    forecast_kw : (steps,)
-        Day-ahead forecast of the station's load without storage [kW].
+    forecast_kw : (2, steps)
+        Day-ahead forecast of the station's load without storage, and of what owners of stores feed in [kW].
     advance : callable
         Told how many intervals are done.
     """
@@ -173,6 +177,7 @@ def _finished(
         loading_percent=flow.loading_percent()[0],
         call_measure=np.array([number[name] for name, _, _ in asked.calls], dtype=np.int64),
         call_steps=np.array([steps for _, *steps in asked.calls], dtype=np.int64).reshape(-1, 2),
+        surplus_kw=np.maximum(-record.p_kw[desk.owns_store], 0.0).sum(axis=0),
         counts=np.array([unsolved, int(record.clash.sum()), limits], dtype=np.int64),
     )
 

@@ -63,8 +63,10 @@ class Settings:
         §14a EnWG: what each device may draw from the grid at least [kW].
     precharge : str
         ProA: ``staggered`` (as many stores at a time as the forecast leaves room for) or ``at_once``.
+    precharge_hours : float
+        ProA: length of the window in which the grid is cheap [h].
     precharge_room_share : float
-        How much of that room is used.
+        How much of the room below the limit ``staggered`` uses.
     costs : table of float
         The order of dispatch, see ``Costs``.
     """
@@ -86,6 +88,7 @@ class Settings:
     night_to_hour: float = 5.0
     law_kw: float = 4.2
     precharge: Literal["staggered", "at_once"] = "staggered"
+    precharge_hours: float = 6.0
     precharge_room_share: float = 0.9
     costs: Mapping[str, float] = field(default_factory=dict)
 
@@ -109,7 +112,7 @@ class Settings:
         ]
         said += [
             f"{name} = {getattr(self, name):g}, but it is 0 or more"
-            for name in ("car_cap_kw", "law_kw", "heat_cap_hours")
+            for name in ("car_cap_kw", "law_kw", "heat_cap_hours", "precharge_hours")
             if getattr(self, name) < 0.0
         ]
         if self.heat_return_hours <= 0.0:

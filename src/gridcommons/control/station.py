@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,6 +26,14 @@ class GridView:
     study: Study
     network: Network
     method: str
+
+    @cached_property
+    def idle_kw(self) -> float:
+        """What the grid itself draws with nothing connected: iron losses, for the most part [kW]."""
+        nothing = np.zeros((1, 1))
+        bus = self.study.grid.sources.bus[:1]
+        flow = solve_power_flow(self.network, Injections(bus, nothing, nothing), method=self.method)
+        return float(_source_kw(flow)[0]) - self.fixed_kw
 
     @property
     def fixed_kw(self) -> float:
@@ -63,7 +72,7 @@ class StationYear:
     p_kw : (steps,)
         Net power by the exact load flow, losses included; NaN where it has no operable solution [kW].
     dc_kw : (steps,)
-        The same without losses [kW].
+        The same with the losses of the idle grid alone [kW].
     extremes : Extremes
         The grid behind it.
     """
@@ -81,7 +90,9 @@ def view_grid(study: Study, method: str) -> GridView:
     """The grid of a study, its admittance matrix factorised once for all scenarios."""
     network = build_network(study.grid)
     _ = network.factors, network.rows, network.v_no_load
-    return GridView(study, network, method)
+    view = GridView(study, network, method)
+    _ = view.idle_kw
+    return view
 
 
 def flow_year(view: GridView, households: Households, p_kw: FloatArray, q_kvar: FloatArray) -> StationYear:
@@ -106,7 +117,7 @@ def flow_year(view: GridView, households: Households, p_kw: FloatArray, q_kvar: 
         )
         station_kw[cut] = np.where(flow.solved, _source_kw(flow), np.nan)
         _note(extremes, flow, view.study.limits.window(cut.start, cut.stop), cut)
-    return StationYear(station_kw, p_kw.sum(axis=0) + view.fixed_kw, extremes)
+    return StationYear(station_kw, p_kw.sum(axis=0) + view.fixed_kw + view.idle_kw, extremes)
 
 
 def flow_at(

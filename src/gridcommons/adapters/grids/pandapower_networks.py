@@ -10,6 +10,7 @@ from typing import Any
 
 from gridcommons.adapters.grids.matpower import read_case
 from gridcommons.adapters.grids.matpower_networks import network_of_case
+from gridcommons.adapters.grids.schutterwald import join_behind_station
 from gridcommons.adapters.problems import listed
 from gridcommons.model.errors import MissingExtraError, Problem, StudyError, did_you_mean
 
@@ -28,7 +29,8 @@ def open_net(
         ``matpower:FILE.m``.
     options : mapping, optional
         Keyword arguments of a bundled network; for ``lv_schutterwald`` also ``sections``, the numbers
-        of the substation areas to keep.
+        of the substation areas to keep, and ``join = true`` to connect these behind the 110/20 kV
+        station of the region.
     folder : Path, optional
         Where relative file names start; the working directory by default.
 
@@ -92,13 +94,19 @@ def _open_bundled(name: str, options: dict[str, Any]) -> Any:
         raise _refused(source, f"network {name!r}", "a network that pandapower bundles", suggestion)
     parameters = inspect.signature(known[name]).parameters.values()
     allowed = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"separation_by_sub"}
-    sections = options.pop("sections", None) if name == "lv_schutterwald" else None
-    _refuse_options(source, options, allowed | ({"sections"} if name == "lv_schutterwald" else set()))
+    own = ("sections", "join") if name == "lv_schutterwald" else ()
+    sections, join = (options.pop(key, None) if key in own else None for key in ("sections", "join"))
+    _refuse_options(source, options, allowed | set(own))
+    if join is not None and (not isinstance(join, bool) or (join and sections is None)):
+        raise _refused(source, f"join = {join!r} with sections = {sections}", "join = true beside sections")
     try:
         net = known[name](**options)
     except (ValueError, KeyError, TypeError, UserWarning) as error:
         raise _refused(source, f"options {options}", "values that pandapower accepts", str(error)) from error
-    return net if sections is None else _select_sections(net, sections, source)
+    if sections is None:
+        return net
+    kept = _select_sections(net, sections, source)
+    return join_behind_station(kept) if join else kept
 
 
 def _select_sections(net: Any, sections: Any, source: str) -> Any:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +17,7 @@ from gridcommons.model.errors import Problem, StudyError
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.time import TimeAxis
 
+GRID_FILE = "grid.json"
 INJECTION_TABLES = ("load", "sgen", "storage")
 """Tables of a network that become members and assets, and are emptied."""
 
@@ -31,23 +34,23 @@ class AssetRow:
 
 
 @dataclass
-class StudyDraft:
-    """A study as it will be written.
+class StudyDraft(ABC):
+    """A study as it will be written; each kind of source knows how its grid is.
 
     Parameters
     ----------
     name : str
         Title.
-    net : pandapowerNet
-        The network, its loads, generators and storages still in it.
     time : TimeAxis
         The window.
-    members : dict of str to str
-        Bus name by member id.
+    members : dict of str to dict
+        Columns of ``members.csv`` by member id.
     assets : list of AssetRow
         The assets.
     columns : dict of str to (steps,)
         Profile columns.
+    synthesis : dict of str to dict
+        Instead of assets and profiles: what they are made from, by table of ``study.toml``.
     grid_settings : dict
         What goes under ``[grid]`` beside the file.
     said : list of str
@@ -55,13 +58,39 @@ class StudyDraft:
     """
 
     name: str
-    net: Any
     time: TimeAxis
-    members: dict[str, str] = field(default_factory=dict)
+    members: dict[str, dict[str, str]] = field(default_factory=dict)
     assets: list[AssetRow] = field(default_factory=list)
     columns: dict[str, FloatArray] = field(default_factory=dict)
+    synthesis: dict[str, dict[str, str | float]] = field(default_factory=dict)
     grid_settings: dict[str, float | int] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
+
+    @abstractmethod
+    def write_grid(self, folder: Path) -> None:
+        """Write ``grid.json`` into a folder."""
+
+
+@dataclass(kw_only=True)
+class NetworkDraft(StudyDraft):
+    """A study from a pandapower network ``net``, its loads, generators and storages still in it."""
+
+    net: Any
+
+    def settle(self) -> None:
+        """Take out of the network what has become members and assets, and say what is open."""
+        self.said += open_out_of_service(self.net)
+        if not any(asset.flexible for asset in self.assets):
+            self.said.append("nothing is flexible yet: name what may be controlled in assets.csv")
+        empty_injections(self.net)
+
+    def write_grid(self, folder: Path) -> None:
+        """Write the network without the profiles and cases that SimBench hangs on it."""
+        import pandapower
+
+        for extra in ("profiles", "loadcases", "studycases"):
+            self.net.pop(extra, None)
+        pandapower.to_json(self.net, str(folder / GRID_FILE))
 
 
 def id_of(name: str) -> str:
@@ -90,14 +119,14 @@ def element_ids(net: Any, table: str) -> dict[int, str]:
     return dict(zip([int(index) for index in frame.index], unique_names(own, fallback), strict=True))
 
 
-def add_members(draft: StudyDraft, buses: Iterable[int]) -> dict[int, str]:
+def add_members(draft: NetworkDraft, buses: Iterable[int]) -> dict[int, str]:
     """One member for each bus that something hangs on, in the order of the buses; ids by bus index."""
     names = bus_names(draft.net)
     wanted = sorted({int(bus) for bus in buses})
     own = [id_of(names[bus]) for bus in wanted]
     own = [f"bus_{name}" if name.isdigit() else name for name in own]
     ids = dict(zip(wanted, unique_names(own, [f"bus_{bus}" for bus in wanted]), strict=True))
-    draft.members.update({ids[bus]: names[bus] for bus in wanted})
+    draft.members.update({ids[bus]: {"bus": names[bus]} for bus in wanted})
     draft.said.append(f"{len(ids)} members: one for each bus with a load, generator or storage")
     return ids
 

@@ -22,6 +22,8 @@ from gridcommons.adapters.studies.members import (
     read_members,
 )
 from gridcommons.adapters.studies.profiles import PRICES_FILE, profiles_path, read_prices, read_profiles
+from gridcommons.adapters.studies.synthesis import refuse_given_assets, synthesise
+from gridcommons.adapters.studies.synthesis_table import SynthesisTable
 from gridcommons.adapters.studies.toml_file import FILE, StudySettings, read_study_toml
 from gridcommons.model.assets import Asset
 from gridcommons.model.grid import FloatArray, Grid
@@ -31,6 +33,7 @@ from gridcommons.model.profiles import Profiles
 from gridcommons.model.storage import energy_path_kwh
 from gridcommons.model.study import Study
 from gridcommons.model.tariffs import Prices
+from gridcommons.model.time import TimeAxis
 
 _ABOVE_RATING = 1e-6
 """A profile may exceed its rating by this share before it is worth a word: files are rounded."""
@@ -46,6 +49,8 @@ class _Pieces:
     grid: Grid | None = None
     limits: Limits | None = None
     prices: Prices | None = None
+    today: Community | None = None
+    reference_files: Sequence[Path] = ()
     columns: dict[str, FloatArray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -84,19 +89,41 @@ def load_study(path: str | Path) -> Study:
 def _read(folder: Path, problems: ProblemList) -> _Pieces:
     settings = read_study_toml(folder / FILE, problems)
     members = read_members(folder, problems)
-    pieces = _Pieces(settings, members, read_assets(folder, members, problems))
+    is_made = settings.synthesis is not None
+    assets = AssetTable() if is_made else read_assets(folder, members, problems)
+    pieces = _Pieces(settings, members, assets)
     pieces.notes += settings.notes
     if settings.grid is not None:
         pieces.grid = read_study_grid(folder, settings.grid, problems, pieces.notes)
     if pieces.grid is not None and settings.grid is not None:
         pieces.notes += check_connections(pieces.grid, members, settings.grid.phases, problems)
-    profiles = profiles_path(folder, problems)
+    if is_made:
+        refuse_given_assets(folder, members, problems)
+    else:
+        _read_profiles(folder, pieces, problems)
     if settings.time is not None:
-        pieces.columns = read_profiles(profiles, pieces.assets, settings.time, problems, pieces.notes)
         pieces.prices = read_prices(folder, settings.time, problems, pieces.notes)
         if pieces.grid is not None:
             pieces.limits = read_limits(folder, settings.limits, pieces.grid, settings.time, problems)
+    if settings.synthesis is not None and settings.time is not None and members.is_read:
+        _synthesise(pieces, settings.synthesis, settings.time, problems)
     return pieces
+
+
+def _read_profiles(folder: Path, pieces: _Pieces, problems: ProblemList) -> None:
+    path, time = profiles_path(folder, problems), pieces.settings.time
+    if time is not None:
+        pieces.columns = read_profiles(path, pieces.assets, time, problems, pieces.notes)
+
+
+def _synthesise(pieces: _Pieces, table: SynthesisTable, time: TimeAxis, problems: ProblemList) -> None:
+    if not table.is_whole:
+        return
+    made = synthesise(table, pieces.members.members, time, pieces.settings.seed, problems)
+    if made is not None:
+        pieces.assets.assets = list(made.future.assets)
+        pieces.today, pieces.columns, pieces.reference_files = made.today, made.columns, made.files
+        pieces.notes += made.notes
 
 
 def _assemble(folder: Path, pieces: _Pieces) -> Study:
@@ -114,22 +141,24 @@ def _assemble(folder: Path, pieces: _Pieces) -> Study:
         profiles=profiles,
         limits=pieces.limits,
         prices=pieces.prices,
+        today=pieces.today,
         tasks=settings.tasks,
         notes=(*pieces.notes, *_asset_notes(community, profiles)),
-        inputs_sha256=_hash(folder, settings),
+        inputs_sha256=_hash(folder, settings, pieces.reference_files),
     )
 
 
-def _hash(folder: Path, settings: StudySettings) -> str:
-    """Hash over names and bytes of the input files, the same on every machine."""
+def _hash(folder: Path, settings: StudySettings, reference_files: Sequence[Path]) -> str:
+    """Hash over names and bytes of all files that were read, the same on every machine."""
     names = {FILE, MEMBERS_FILE, ASSETS_FILE, PRICES_FILE, LIMITS_FILE, "profiles.parquet", "profiles.csv"}
     if settings.grid is not None:
         kind, _, name = settings.grid.source.partition(":")
         names.add(settings.grid.file or (name if kind == "matpower" else FILE))
     total = hashlib.sha256()
-    for name in sorted(names):
-        if (folder / name).is_file():
-            with (folder / name).open("rb") as file:
+    paths = {name: folder / name for name in sorted(names)}
+    for name, path in [*paths.items(), *((path.name, path) for path in sorted(reference_files))]:
+        if path.is_file():
+            with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             total.update(f"{name} {digest}\n".encode())
     return total.hexdigest()

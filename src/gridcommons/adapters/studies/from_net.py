@@ -11,7 +11,7 @@ from gridcommons.adapters.problems import Place, ProblemList
 from gridcommons.adapters.studies.draft import (
     INJECTION_TABLES,
     AssetRow,
-    StudyDraft,
+    NetworkDraft,
     add_members,
     element_ids,
     local_window,
@@ -25,7 +25,7 @@ FIRST_DAY = datetime(2024, 1, 1, tzinfo=UTC)
 _IMPEDANCE_SHARES = ("const_z_p_percent", "const_z_q_percent", "const_i_p_percent", "const_i_q_percent")
 
 
-def draft_from_net(name: str, net: Any, day: date | None, days: int | None) -> StudyDraft:
+def draft_from_net(name: str, net: Any, day: date | None, days: int | None) -> NetworkDraft:
     """The study that a network makes, over a day or the first days of 2024.
 
     Raises
@@ -36,7 +36,7 @@ def draft_from_net(name: str, net: Any, day: date | None, days: int | None) -> S
     _refuse_voltage_dependence(net)
     begin, end = local_window(FIRST_DAY, day, days, TIMEZONE)
     steps = int((end - begin).total_seconds() / 60 / STEP_MINUTES)
-    draft = StudyDraft(name, net, TimeAxis(begin.astimezone(UTC), STEP_MINUTES, steps, TIMEZONE))
+    draft = NetworkDraft(name, TimeAxis(begin.astimezone(UTC), STEP_MINUTES, steps, TIMEZONE), net=net)
     rows = {table: net[table][net[table].in_service.astype(bool)] for table in INJECTION_TABLES}
     members = add_members(draft, [bus for frame in rows.values() for bus in frame.bus])
     for table, frame in rows.items():
@@ -63,7 +63,7 @@ def _refuse_voltage_dependence(net: Any) -> None:
     problems.raise_if_any()
 
 
-def _add(draft: StudyDraft, table: str, ids: tuple[str, str], row: Any) -> None:
+def _add(draft: NetworkDraft, table: str, ids: tuple[str, str], row: Any) -> None:
     name, member = ids
     p_kw = round(float(row.p_mw) * float(row.scaling) * 1e3, 9)
     q_kvar = round(float(row.q_mvar) * float(row.scaling) * 1e3, 9)
@@ -81,7 +81,7 @@ def _add(draft: StudyDraft, table: str, ids: tuple[str, str], row: Any) -> None:
         _constant(draft, f"{name}.q_kvar", into_grid * q_kvar)
 
 
-def _constant(draft: StudyDraft, column: str, value: float) -> None:
+def _constant(draft: NetworkDraft, column: str, value: float) -> None:
     draft.columns[column] = np.full(draft.time.steps, value)
 
 

@@ -67,6 +67,17 @@ def read_members(folder: Path, problems: ProblemList) -> MemberTable:
     return table
 
 
+def miss_living_areas(members: MemberTable) -> None:
+    """Note a problem for every member whose living area is needed and not given."""
+    for member in members.members:
+        if not member.living_area_m2 > 0.0:
+            found = "0" if member.living_area_m2 == 0.0 else "an empty cell"
+            row = members.rows[member.member]
+            if math.isnan(member.living_area_m2) and row.text("living_area_m2"):
+                continue  # its own problem is noted already
+            row.add("living_area_m2", found, "an area above 0: [synthesis] makes profiles of it")
+
+
 def read_assets(folder: Path, members: MemberTable, problems: ProblemList) -> AssetTable:
     """The assets of ``assets.csv``; whatever is wrong goes to ``problems``."""
     table = AssetTable()

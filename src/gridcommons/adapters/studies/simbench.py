@@ -17,7 +17,7 @@ import numpy as np
 from gridcommons.adapters.problems import listed
 from gridcommons.adapters.studies.draft import (
     AssetRow,
-    StudyDraft,
+    NetworkDraft,
     add_members,
     element_ids,
     local_window,
@@ -51,7 +51,7 @@ class _Year:
     powerplants: dict[str, FloatArray]
 
 
-def draft_simbench(code: str, day: date | None, days: int | None) -> StudyDraft:
+def draft_simbench(code: str, day: date | None, days: int | None) -> NetworkDraft:
     """The study that a SimBench code makes, over a local day or the first local days of 2016.
 
     Raises
@@ -68,7 +68,7 @@ def draft_simbench(code: str, day: date | None, days: int | None) -> StudyDraft:
     if not len(inside) or len(inside) != (end - begin).total_seconds() / 60 / STEP_MINUTES:
         expected = f"days from {_local_date(stamps[0])} to {_local_date(stamps[-1])}"
         raise StudyError([Problem("new", f"{_local_date(begin)} to before {_local_date(end)}", expected)])
-    draft = StudyDraft(f"SimBench {code}", net, _axis(stamps[inside[0]], len(inside)))
+    draft = NetworkDraft(f"SimBench {code}", _axis(stamps[inside[0]], len(inside)), net=net)
     year = _Year(*(_window(net.profiles[table], inside) for table in ("load", "renewables", "powerplants")))
     _set_grid(draft)
     members = add_members(draft, [*net.load.bus, *net.sgen.bus, *net.storage.bus])
@@ -111,7 +111,7 @@ def _window(frame: pd.DataFrame, inside: IntArray) -> dict[str, FloatArray]:
     return {name: rows[name].to_numpy(np.float64) for name in frame.columns if name != "time"}
 
 
-def _set_grid(draft: StudyDraft) -> None:
+def _set_grid(draft: NetworkDraft) -> None:
     """Write the tap position and the source voltage down, so that nothing depends on a quiet rule."""
     net = draft.net
     taps = sorted({int(tap) for tap in net.trafo.tap_pos.dropna()})
@@ -130,7 +130,7 @@ def _kw(value_mw: float) -> float:
     return round(float(value_mw) * 1e3, 9)
 
 
-def _add_loads(draft: StudyDraft, members: dict[int, str], year: _Year) -> None:
+def _add_loads(draft: NetworkDraft, members: dict[int, str], year: _Year) -> None:
     ids = element_ids(draft.net, "load")
     tiny: list[str] = []
     for index, row in draft.net.load.iterrows():
@@ -184,7 +184,7 @@ def _power_factor(p_kw: FloatArray, q_kvar: FloatArray) -> float | None:
     return round(float(1.0 / np.hypot(1.0, share)), 12)
 
 
-def _add_generators(draft: StudyDraft, members: dict[int, str], year: _Year) -> None:
+def _add_generators(draft: NetworkDraft, members: dict[int, str], year: _Year) -> None:
     ids = element_ids(draft.net, "sgen")
     dispatched = []
     for index, row in draft.net.sgen.iterrows():
@@ -206,7 +206,7 @@ def _add_generators(draft: StudyDraft, members: dict[int, str], year: _Year) -> 
         )
 
 
-def _add_storages(draft: StudyDraft, members: dict[int, str], year: _Year) -> None:
+def _add_storages(draft: NetworkDraft, members: dict[int, str], year: _Year) -> None:
     """A storage element of SimBench is solar generation and a battery in one; make both of it."""
     ids = element_ids(draft.net, "storage")
     for index, row in draft.net.storage.iterrows():

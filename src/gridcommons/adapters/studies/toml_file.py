@@ -12,15 +12,17 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gridcommons.adapters.problems import Place, ProblemList, listed
+from gridcommons.adapters.studies.synthesis_table import SYNTHESIS_KEYS, SynthesisTable, read_synthesis_table
 from gridcommons.model.errors import did_you_mean
 from gridcommons.model.time import TimeAxis
 
 FILE = "study.toml"
 KEYS: dict[str, tuple[str, ...]] = {
-    "": ("name", "currency", "seed", "time", "grid", "limits", "tasks"),
+    "": ("name", "currency", "seed", "time", "grid", "limits", "synthesis", "tasks"),
     "time": ("start", "timezone", "step_minutes", "steps"),
     "grid": ("file", "source", "options", "slack_vm_pu", "tap_pos", "phases"),
     "limits": ("vm_min_pu", "vm_max_pu", "line_loading_max_percent", "transformer_loading_max_percent"),
+    **SYNTHESIS_KEYS,
 }
 """Which keys each table of ``study.toml`` may have."""
 SOURCE_KINDS = ("simbench", "pandapower", "matpower", "opendss")
@@ -58,6 +60,7 @@ class StudySettings:
     time: TimeAxis | None = None
     grid: GridSettings | None = None
     limits: LimitSettings = field(default_factory=LimitSettings)
+    synthesis: SynthesisTable | None = None
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -100,6 +103,8 @@ def read_study_toml(path: Path, problems: ProblemList) -> StudySettings:
     settings.time = _read_time(_table(top, "time"), problems)
     settings.grid = _read_grid(_table(top, "grid"), problems)
     settings.limits = _read_limits(_table(top, "limits", required=False), problems, settings.notes)
+    synthesis = _table(top, "synthesis", required=False)
+    settings.synthesis = None if synthesis is None else read_synthesis_table(synthesis, problems)
     settings.tasks = _read_tasks(_table(top, "tasks", required=False), problems)
     return settings
 

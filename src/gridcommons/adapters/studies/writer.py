@@ -1,26 +1,23 @@
-"""Writes a new study folder from SimBench, a pandapower network or a MATPOWER case."""
+"""Writes a new study folder from SimBench, a pandapower network, a MATPOWER case or streets."""
 
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from gridcommons.adapters.grids.pandapower_networks import open_net
 from gridcommons.adapters.problems import listed
-from gridcommons.adapters.studies.draft import (
-    StudyDraft,
-    empty_injections,
-    open_out_of_service,
-    refuse_choice,
-)
+from gridcommons.adapters.studies.draft import GRID_FILE, NetworkDraft, StudyDraft, refuse_choice
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.adapters.studies.from_net import draft_from_net
+from gridcommons.adapters.studies.from_streets import draft_from_streets
 from gridcommons.adapters.studies.members import ASSET_COLUMNS, ASSETS_FILE, MEMBERS_FILE
 from gridcommons.adapters.studies.simbench import draft_simbench
 from gridcommons.adapters.studies.toml_file import FILE, LimitSettings
@@ -28,8 +25,7 @@ from gridcommons.model.errors import Problem, StudyError, did_you_mean
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.time import TimeAxis
 
-GRID_FILE = "grid.json"
-SOURCE_KINDS = ("simbench", "pandapower", "matpower")
+SOURCE_KINDS = ("simbench", "pandapower", "matpower", "streets")
 _STUDY_TOML = """\
 name = {name}
 currency = "EUR"
@@ -49,7 +45,7 @@ vm_min_pu = {limits.vm_min_pu:g}
 vm_max_pu = {limits.vm_max_pu:g}
 line_loading_max_percent = {limits.line_loading_max_percent:g}
 transformer_loading_max_percent = {limits.transformer_loading_max_percent:g}
-
+{synthesis}
 [tasks.envelopes]
 objective = "max_total"
 method = "linear"
@@ -63,6 +59,7 @@ def new_study(
     *,
     day: date | None = None,
     days: int | None = None,
+    station_kva: float | None = None,
 ) -> list[str]:
     """Write a study folder that loads unchanged; return what was decided on the way.
 
@@ -72,14 +69,17 @@ def new_study(
     ----------
     folder : str or Path
         Where to write; must not exist, or be empty.
-    source_kind : {"simbench", "pandapower", "matpower"}
-        What ``source`` is: a SimBench code, a bundled network or file of pandapower, a MATPOWER case.
+    source_kind : {"simbench", "pandapower", "matpower", "streets"}
+        What ``source`` is: a SimBench code, a bundled network or file of pandapower, a MATPOWER case,
+        a file of streets, buildings and stations.
     source : str
         The code, name or file.
     day : date, optional
         The local day to cover.
     days : int, optional
         Instead of a day: the first days of the source's profiles; one where neither is given.
+    station_kva : float, optional
+        Rated power of stations along streets that name none [kVA].
 
     Raises
     ------
@@ -89,11 +89,10 @@ def new_study(
     target = Path(folder)
     _refuse_folder(target)
     refuse_choice(day, days)
-    draft = _draft(source_kind, source, day, days)
-    draft.said += open_out_of_service(draft.net)
-    if not any(asset.flexible for asset in draft.assets):
-        draft.said.append("nothing is flexible yet: name what may be controlled in assets.csv")
-    empty_injections(draft.net)
+    if source_kind == "streets":
+        draft: StudyDraft = draft_from_streets(Path(source), day, days, station_kva)
+    else:
+        draft = _network_draft(source_kind, source, day, days)
     _write_whole(draft, target)
     return [_summary(target, draft), *draft.said]
 
@@ -105,7 +104,7 @@ def _write_whole(draft: StudyDraft, target: Path) -> None:
         fresh = Path(scratch) / "study"
         fresh.mkdir()
         write_draft(draft, fresh)
-        _write_network(draft.net, fresh / GRID_FILE)
+        draft.write_grid(fresh)
         load_study(fresh)
         if target.exists():
             target.rmdir()
@@ -115,7 +114,11 @@ def _write_whole(draft: StudyDraft, target: Path) -> None:
 def write_draft(draft: StudyDraft, folder: Path) -> None:
     """Write everything of a study but its grid."""
     (folder / FILE).write_text(_study_toml(draft), encoding="utf-8")
-    _write_csv(folder / MEMBERS_FILE, ("member", "bus"), draft.members.items())
+    columns = list(dict.fromkeys(column for row in draft.members.values() for column in row)) or ["bus"]
+    members = ((name, *(row[column] for column in columns)) for name, row in draft.members.items())
+    _write_csv(folder / MEMBERS_FILE, ("member", *columns), members)
+    if draft.synthesis:
+        return
     used = {column for asset in draft.assets for column in asset.values}
     ratings = [column for column in ASSET_COLUMNS.optional if column in used]
     header = (*ASSET_COLUMNS.required, "flexible", *ratings)
@@ -142,24 +145,18 @@ def _refuse_folder(target: Path) -> None:
         raise StudyError([problem])
 
 
-def _draft(source_kind: str, source: str, day: date | None, days: int | None) -> StudyDraft:
+def _network_draft(source_kind: str, source: str, day: date | None, days: int | None) -> NetworkDraft:
     if source_kind not in SOURCE_KINDS:
         meant = did_you_mean(source_kind, SOURCE_KINDS)
         raise StudyError([Problem("new", repr(source_kind), f"one of {listed(SOURCE_KINDS)}", meant)])
     if source_kind == "simbench":
-        return draft_simbench(source, day, days)
-    is_file = source_kind == "pandapower" and Path(source).suffix == ".json"
-    net = open_net(Path(source) if is_file else f"{source_kind}:{source}")
-    return draft_from_net(Path(source).stem, net, day, days)
-
-
-def _write_network(net: Any, path: Path) -> None:
-    """Write a pandapower network without the profiles and cases that SimBench hangs on it."""
-    import pandapower
-
-    for extra in ("profiles", "loadcases", "studycases"):
-        net.pop(extra, None)
-    pandapower.to_json(net, str(path))
+        draft = draft_simbench(source, day, days)
+    else:
+        is_file = source_kind == "pandapower" and Path(source).suffix == ".json"
+        net = open_net(Path(source) if is_file else f"{source_kind}:{source}")
+        draft = draft_from_net(Path(source).stem, net, day, days)
+    draft.settle()
+    return draft
 
 
 def _study_toml(draft: StudyDraft) -> str:
@@ -174,7 +171,13 @@ def _study_toml(draft: StudyDraft) -> str:
         file=GRID_FILE,
         overrides=overrides,
         limits=LimitSettings(),
+        synthesis="".join(_table(name, table) for name, table in draft.synthesis.items()),
     )
+
+
+def _table(name: str, values: Mapping[str, str | float]) -> str:
+    """A table of a TOML file; json writes text and numbers as TOML does."""
+    return f"\n[{name}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
 
 
 def _cells(asset: Any, ratings: Sequence[str]) -> list[str]:
@@ -193,7 +196,10 @@ def _summary(target: Path, draft: StudyDraft) -> str:
     kinds = Counter(asset.kind for asset in draft.assets)
     flexible = sum(asset.flexible for asset in draft.assets)
     assets = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    what = f"{len(draft.assets)} assets ({assets}), {flexible} flexible"
+    if draft.synthesis:
+        what = "assets and profiles as [synthesis] in study.toml says"
     return (
         f"{target}: {draft.time.steps} steps from {draft.time.local(0).isoformat()}, "
-        f"{len(draft.members)} members, {len(draft.assets)} assets ({assets}), {flexible} flexible"
+        f"{len(draft.members)} members, {what}"
     )
