@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import math
 import os
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SUMMARY = "summary.json"
 PROVENANCE = "provenance.json"
 REPORT = "report.html"
+COMPARISON = "comparison.html"
 
 _ROWS_AT_ONCE = 131_072
 """Rows of a row group: what a table keeps in memory, and a fixed cut, so that a file's bytes depend
@@ -62,7 +64,9 @@ class ParquetTables:
         self.folder = Path(folder).absolute()
         _refuse_foreign(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        made = tempfile.mkdtemp(prefix=f".{self.folder.name}.", suffix=".part", dir=self.folder.parent)
+        _remove_orphans(self.folder)
+        prefix = f".{self.folder.name}.{os.getpid()}."
+        made = tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=self.folder.parent)
         self._place = Path(made)
         self._tables: dict[str, _TableFile] = {}
 
@@ -290,7 +294,7 @@ def _refuse_foreign(folder: Path) -> None:
     if not folder.is_dir():
         found = "a file"
     else:
-        ours = {SUMMARY, PROVENANCE, REPORT}
+        ours = {SUMMARY, PROVENANCE, REPORT, COMPARISON}
         foreign = sorted(p.name for p in folder.iterdir() if p.name not in ours and p.suffix != ".parquet")
         if not foreign and _is_result_or_empty(folder):
             return
@@ -301,6 +305,24 @@ def _refuse_foreign(folder: Path) -> None:
 
 def _is_result_or_empty(folder: Path) -> bool:
     return (folder / PROVENANCE).is_file() or not any(folder.iterdir())
+
+
+def _remove_orphans(folder: Path) -> None:
+    """Remove what runs into this folder have left that were killed before they could tidy up."""
+    for path in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
+        process = path.name.removeprefix(f".{folder.name}.").partition(".")[0]
+        if process.isdigit() and not _is_alive(int(process)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it lives, and belongs to somebody else
+        return True
+    return True
 
 
 def _put_in_place(made: Path, folder: Path) -> None:

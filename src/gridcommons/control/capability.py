@@ -54,6 +54,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
         unknown_kw = np.full((2, study.time.steps), np.nan)
         base = book.finish([Job(scenario, ANY_STRESS, np.nan) for scenario in first], unknown_kw, advance)
         limits_kw = _limits_kw(settings, base)
+        book.desk = replace(desk, loss_share=_loss_share(base, min(limits_kw.values())))
         forecast_kw = _forecast(desk, base, any(scenario.measures for scenario in later))
         jobs = [job for scenario in later for job in _jobs(scenario, settings, limits_kw)]
         runs = {**base, **book.finish(jobs, forecast_kw, advance)}
@@ -125,7 +126,11 @@ class _Runs:
             self.mixes.of(job.scenario)
         with ThreadPoolExecutor(max(1, self.engines.workers)) as pool:
             work = [pool.submit(self._one, job, forecast_kw, advance) for job in jobs]
-            return {job: part.result() for job, part in zip(jobs, work, strict=True)}
+            try:
+                return {job: part.result() for job, part in zip(jobs, work, strict=True)}
+            finally:
+                # After an error or an interruption what has not begun shall not begin any more.
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _one(self, job: Job, forecast_kw: FloatArray, advance: Callable[[int], None]) -> FinishedRun:
         steps = self.desk.study.time.steps
@@ -191,6 +196,15 @@ def _limits_kw(settings: Settings, base: dict[Job, FinishedRun]) -> dict[str, fl
         today = next(run for job, run in base.items() if job.scenario.is_today)
         peak_kw = float(np.nanmax(today.p_kw))
     return {stress: peak_kw / share for stress, share in settings.stress.items()}
+
+
+def _loss_share(base: dict[Job, FinishedRun], limit_kw: float) -> float:
+    """Load losses as a share of the load where that is near the station's limit, the worst of them."""
+    worst = 0.0
+    for run in base.values():
+        near = np.flatnonzero(run.p_kw > 0.9 * limit_kw)
+        worst = max(worst, float((run.p_kw[near] / run.dc_kw[near] - 1.0).max(initial=0.0)))
+    return worst
 
 
 def _forecast(desk: Desk, base: dict[Job, FinishedRun], is_needed: bool) -> FloatArray:

@@ -96,7 +96,7 @@ def _with_station(parts: Monitored, view: GridView, limit_kw: float) -> Monitore
     return Monitored(
         (*parts.name, "station"),
         np.vstack([parts.factor, np.ones((1, parts.factor.shape[1]))]),
-        np.append(parts.fixed_kw, view.fixed_kw),
+        np.append(parts.fixed_kw, view.fixed_kw + view.idle_kw),
         np.hstack([parts.limit_kw, np.full((rows, 1), limit_kw)]),
     )
 

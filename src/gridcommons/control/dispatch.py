@@ -197,6 +197,12 @@ def _now(plant: Plant, signals: Signals, h: int, t: int) -> Now:
 
 
 @_inlined
+def _row(values: FloatArray, of: int, nothing: FloatArray) -> FloatArray:
+    """A household's row of a series, or a row of what it is without the device."""
+    return values[of] if of >= 0 else nothing
+
+
+@_inlined
 def _energies(state: State, h: int) -> Energies:
     return Energies(
         state.battery_kwh[h],
@@ -310,14 +316,28 @@ def run_rule(
     ``worths`` says what is worthwhile: as usual, where stores wait, where the grid is cheap, and both.
     ``state`` is moved on, ``record`` filled.
     """
+    count = plant.load_kw.shape[1]
+    nothing, one, never = np.zeros(count), np.ones(count), np.zeros(count, dtype=np.uint8)
+    car_cap_kw, heat_cap_share = signals.car_cap_kw, signals.heat_cap_share
+    law, wait = signals.law, signals.wait
     for h in range(len(state.battery_kwh)):
         home, energies = _home(plant, signals, h), _energies(state, h)
+        # Rows are taken once a household: an array reached through a tuple in the inner loop is counted
+        # as a new reference each time, which costs more than all that is computed.
+        load_kw, cheap = plant.load_kw[h], signals.cheap[h]
+        generation_kw = _row(plant.generation_kw, plant.generation_of[h], nothing)
+        car_kw = _row(plant.car_kw, plant.car_of[h], nothing)
+        car_plugged = _row(plant.car_plugged, plant.car_of[h], never)
+        heat_kw = _row(plant.heat_kw, plant.pump_of[h], nothing)
+        cop = _row(plant.cop, plant.pump_of[h], one)
         own = (record.sums[h], record.reach[h])
         for t in range(steps[0], steps[1]):
-            now = _now(plant, signals, h, t)
+            now = Now(
+                load_kw[t], generation_kw[t], car_kw[t], car_plugged[t], heat_kw[t], cop[t],
+                car_cap_kw[t], heat_cap_share[t], law[t],
+            )  # fmt: skip
             rest = look(home, now, energies)
-            worth = worths[2 * signals.cheap[h, t] + signals.wait[t]]
-            stores = set_stores(rest, worth)
+            stores = set_stores(rest, worths[2 * cheap[t] + wait[t]])
             energies = move_on(home, now, energies, rest, stores)
             _write(plant, record, own, (h, t), (now, rest, stores, energies))
         _keep(state, h, energies)

@@ -102,13 +102,27 @@ class FinishedRun:
 
 @dataclass(frozen=True, eq=False)
 class Desk:
-    """What every run of a study shares; ``owns_store`` (households,) says who has one in the future mix."""
+    """What every run of a study shares.
+
+    Parameters
+    ----------
+    study, settings, view : Study, Settings, GridView
+        What is asked, and the grid.
+    price : (2, steps)
+        Price of import and of feed-in.
+    owns_store : (households,)
+        Who has a battery or a tank in the future mix.
+    loss_share : float
+        How far the exact load lies above the one without load losses, near the station's peak: what the
+        dispatch leaves as a margin where it holds the station's limit.
+    """
 
     study: Study
     settings: Settings
     view: GridView
     price: FloatArray
     owns_store: BoolArray
+    loss_share: float = 0.0
 
 
 def finish_run(
@@ -144,7 +158,8 @@ def finish_run(
 
 
 def _program(desk: Desk, households: Households, job: Job) -> GridProgram:
-    held_kw = job.limit_kw if desk.settings.station_limit == "hold" and job.scenario.has_stores else None
+    holds = desk.settings.station_limit == "hold" and job.scenario.has_stores
+    held_kw = job.limit_kw / (1.0 + desk.loss_share) if holds else None
     monitored = monitor(desk.view, households, branches=desk.settings.grid_limits, station_limit_kw=held_kw)
     return GridProgram(households, monitored, desk.settings.order, desk.study.seed)
 

@@ -54,7 +54,7 @@ class TimeAxis:
         return at.astimezone(ZoneInfo(self.timezone))
 
     def local_clock(self) -> tuple[IntArray, FloatArray]:
-        """Local day of each interval, counted from the first, and its hour of the local day [h], (steps,) each."""
+        """Local day of each interval, from the first on, and its hour of that day [h], (steps,) each."""
         zone = ZoneInfo(self.timezone)
         step = timedelta(minutes=self.step_minutes)
         at = [(self.start + step * k).astimezone(zone) for k in range(self.steps)]

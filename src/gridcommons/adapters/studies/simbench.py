@@ -39,6 +39,8 @@ HEAT_PUMP_PROFILE = re.compile(r"^(Air|Soil)_")
 STORAGE_PROFILE = re.compile(r"^Storage_(?P<pv>[A-Za-z0-9]+)_")
 _TINY_KW = 1e-3
 """Negative consumption smaller than this is the rounding of the source and becomes 0."""
+_IDLE_SHARE = 1e-3
+"""A wind turbine that stands still draws less than this share of its rating, which becomes 0, counted."""
 _SAME_SHARE = 1e-9
 
 
@@ -163,9 +165,11 @@ def _load_ratings(kind: str, rated_kw: float) -> dict[str, float]:
     )
 
 
-def _without_tiny(p_kw: FloatArray, name: str, tiny: list[str]) -> FloatArray:
-    """Consumption without the source's tiny negative values; real ones stay, for the check to refuse."""
-    small = (p_kw < 0.0) & (p_kw > -_TINY_KW)
+def _without_tiny(
+    p_kw: FloatArray, name: str, tiny: list[str], below_kw: float = _TINY_KW
+) -> FloatArray:
+    """Magnitudes without the source's tiny negative values; real ones stay, for the check to refuse."""
+    small = (p_kw < 0.0) & (p_kw > -below_kw)
     tiny += [name] * int(small.sum())
     return np.where(small, 0.0, p_kw)
 
@@ -186,11 +190,12 @@ def _power_factor(p_kw: FloatArray, q_kvar: FloatArray) -> float | None:
 
 def _add_generators(draft: NetworkDraft, members: dict[int, str], year: _Year) -> None:
     ids = element_ids(draft.net, "sgen")
-    dispatched = []
+    dispatched, idle = [], []
     for index, row in draft.net.sgen.iterrows():
         name, rated_kw = ids[index], _kw(row.p_mw) * float(row.scaling) * float(row.in_service)
         weather = str(row.profile) in year.renewables
-        draft.columns[name] = rated_kw * (year.renewables if weather else year.powerplants)[str(row.profile)]
+        made_kw = rated_kw * (year.renewables if weather else year.powerplants)[str(row.profile)]
+        draft.columns[name] = _without_tiny(made_kw, name, idle, _IDLE_SHARE * rated_kw)
         values = {"generation_max_kw": rated_kw}
         solar = str(row.profile).startswith("PV")
         if solar:
@@ -199,6 +204,12 @@ def _add_generators(draft: NetworkDraft, members: dict[int, str], year: _Year) -
             dispatched.append(name)
         kind = "pv" if solar else "chp"
         draft.assets.append(AssetRow(name, members[int(row.bus)], kind, solar, values))
+    if idle:
+        places = listed(dict.fromkeys(idle), 4)
+        draft.said.append(
+            f"{len(idle)} values of generators that stand still and draw up to {_IDLE_SHARE:.1%} of their rating "
+            f"are set to 0 ({places})"
+        )
     if dispatched:
         draft.said.append(
             f"{len(dispatched)} generators other than solar are of kind chp and not flexible "
@@ -211,12 +222,8 @@ def _add_storages(draft: NetworkDraft, members: dict[int, str], year: _Year) -> 
     ids = element_ids(draft.net, "storage")
     for index, row in draft.net.storage.iterrows():
         name, member, rated_kw = ids[index], members[int(row.bus)], _kw(row.sn_mva)
-        match = STORAGE_PROFILE.match(str(row.profile))
-        if match is None or match["pv"] not in year.renewables:
-            problem = Problem("simbench", f"storage profile {row.profile!r}", "Storage_PV<number>_<load>")
-            raise StudyError([problem])
         solar = {"generation_max_kw": rated_kw, "inverter_kva": rated_kw}
-        draft.columns[f"{name}_pv"] = rated_kw * year.renewables[match["pv"]]
+        draft.columns[f"{name}_pv"] = rated_kw * year.renewables[_solar_profile(str(row.profile), year)]
         draft.assets.append(AssetRow(f"{name}_pv", member, "pv", True, solar))
         draft.assets.append(AssetRow(name, member, "battery", True, _battery(row, rated_kw)))
     count, empty = len(draft.net.storage), int((draft.net.storage.soc_percent == 0.0).sum())
@@ -229,6 +236,16 @@ def _add_storages(draft: NetworkDraft, members: dict[int, str], year: _Year) -> 
         draft.said.append(
             f"soc_initial_share = {SOC_WHERE_EMPTY_SHARE} is written for {empty} batteries: the source has 0"
         )
+
+
+def _solar_profile(profile: str, year: _Year) -> str:
+    """The solar profile behind a storage profile: named in it, or the low-voltage grid it stands for."""
+    match = STORAGE_PROFILE.match(profile)
+    name = match["pv"] if match else profile
+    if name not in year.renewables:
+        expected = "Storage_PV<number>_<load>, or the name of a low-voltage grid with a generation profile"
+        raise StudyError([Problem("simbench", f"storage profile {profile!r}", expected)])
+    return name
 
 
 def _battery(row: Any, rated_kw: float) -> dict[str, float]:

@@ -1,0 +1,72 @@
+"""Keeps the finished pieces of a long run in a folder, so that a killed run goes on where it stood."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gridcommons.adapters.parquet_results import json_text
+
+
+class FinishedRunFolder:
+    """One file a finished piece, named by a hash of everything that the piece depends on.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are; made when the first piece is kept.
+    made_with : mapping
+        What else every piece depends on, such as the versions of packages.
+
+    Examples
+    --------
+    >>> kept = FinishedRunFolder(Path("out/.runs"), {"gridcommons": "0.1.0"})
+    >>> kept.save({"scenario": "storage"}, {"p_kw": np.array([1.0, 2.0])})
+    >>> kept.load({"scenario": "storage"})["p_kw"].tolist(), kept.load({"scenario": "other"}), kept.taken
+    ([1.0, 2.0], None, 1)
+    >>> kept.clear()
+    """
+
+    def __init__(self, folder: Path, made_with: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._made_with = dict(made_with)
+        self.taken = 0
+
+    def load(self, key: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]] | None:
+        """The arrays kept under a key; None where there are none that can be read."""
+        path = self._path(key)
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, zipfile.BadZipFile):
+            # A damaged file is no answer: the piece is computed anew and written over it.
+            return None
+        self.taken += 1
+        return found
+
+    def save(self, key: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Keep arrays under a key, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self.folder, suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, allow_pickle=False, **dict(arrays))
+        os.replace(name, self._path(key))
+
+    def clear(self) -> None:
+        """Forget all pieces."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, key: Mapping[str, Any]) -> Path:
+        text = json_text({"key": key, "made_with": self._made_with})
+        return self.folder / f"{hashlib.sha256(text.encode()).hexdigest()[:40]}.npz"
