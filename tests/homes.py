@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 
 from gridcommons.control.households import Households
 from gridcommons.control.plant import Plant, Signals, State
+from gridcommons.model.time import TimeAxis
 
 
 def make_homes(seed, count=8, steps=1, *, lossless=True, step_hours=0.25):
@@ -74,3 +77,40 @@ def no_signals(homes, steps=1):
         np.zeros(steps, np.uint8),
         24,
     )
+
+
+def day_axis(steps, timezone="UTC"):
+    """A time axis of 15-minute intervals from a midnight on."""
+    return TimeAxis(datetime(2030, 1, 1, tzinfo=UTC), 15, steps, timezone)
+
+
+def one_home(
+    *, load_kw=None, generation_kw=None, car_kw=None, plugged=None, heat_kw=None, cop=3.0, pump_max_kw=0.0,
+    battery_kw=0.0, battery_kwh=0.0, tank_kwh=0.0, tank_start_kwh=0.0, efficiency=1.0,
+):  # fmt: skip
+    """One household whose devices are those that are given, over as many intervals as the series have."""
+    given = [load_kw, generation_kw, car_kw, heat_kw]
+    steps = max(len(series) for series in given if series is not None)
+
+    def row(series, of=0.0):
+        return np.full((1, steps), of) if series is None else np.asarray(series, float).reshape(1, -1)
+
+    def index(there):
+        return np.array([0 if there else -1], np.int64)
+
+    def rating(value):
+        return np.array([float(value)])
+
+    plant = Plant(
+        step_hours=0.25, load_kw=row(load_kw), load_kvar=np.zeros((1, 1)), generation_kw=row(generation_kw),
+        generation_of=index(generation_kw is not None), car_kw=row(car_kw),
+        car_plugged=row(plugged, 1.0).astype(np.uint8), car_of=index(car_kw is not None),
+        car_max_kw=rating(11.0 * (car_kw is not None)), car_count=rating(car_kw is not None),
+        car_tan=rating(0), heat_kw=row(heat_kw), cop=row(None, cop), pump_of=index(heat_kw is not None),
+        pump_max_kw=rating(pump_max_kw), pump_count=rating(heat_kw is not None), pump_tan=rating(0),
+        battery_charge_kw=rating(battery_kw), battery_discharge_kw=rating(battery_kw),
+        battery_low_kwh=rating(0), battery_high_kwh=rating(battery_kwh), charge_share=rating(efficiency),
+        discharge_share=rating(efficiency), battery_tan=rating(0), tank_kwh=rating(tank_kwh),
+    )  # fmt: skip
+    start = State(rating(0), rating(tank_start_kwh), *(rating(0) for _ in range(4)))
+    return Households(("home",), np.array([1]), plant, start)

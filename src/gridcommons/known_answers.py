@@ -13,7 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from gridcommons.adapters.grids.matpower import read_matpower
-from gridcommons.model.assets import EvCharger, Load
+from gridcommons.control.congestion import GridProgram, Monitored
+from gridcommons.control.dispatch import look_at_all
+from gridcommons.control.households import make_households
+from gridcommons.control.measures import Asked, make_signals, manager_limit_kw
+from gridcommons.control.settings import Costs, Settings
+from gridcommons.model.assets import Battery, EvCharger, Load
 from gridcommons.model.grid import S_BASE_KVA, Branches, Buses, FloatArray, Grid, Sources
 from gridcommons.model.limits import Limits
 from gridcommons.model.members import Community, Member
@@ -25,6 +30,7 @@ from gridcommons.powerflow.flow import TOLERANCE_PU, make_demand, solve_power_fl
 from gridcommons.powerflow.helm import HelmKernel, continue_series
 from gridcommons.powerflow.polish import mismatch_pu
 from gridcommons.powerflow.solution import Found, Injections
+from gridcommons.synthesis.heat import cop, room_sink_c
 from gridcommons.tasks import run
 
 BARAN_WU_FILE = Path(__file__).parent / "reference" / "case33bw.m"
@@ -72,7 +78,7 @@ class KnownAnswer:
 
 def check_all() -> list[KnownAnswer]:
     """All known answers, computed now."""
-    return [*_two_bus(), *_baran_wu(), *_chain(), *_helm_against_newton()]
+    return [*_two_bus(), *_baran_wu(), *_chain(), *_helm_against_newton(), *_control()]
 
 
 def chain_grid(lines: int = 4) -> Grid:
@@ -231,3 +237,63 @@ def _helm_against_newton() -> Iterator[KnownAnswer]:
     yield KnownAnswer(
         "HELM against Newton, states solved by both", float(both.sum()), 1000.0, 0.0, "", source
     )
+
+
+def _control() -> Iterator[KnownAnswer]:
+    """Laws of control that have a closed form: the COP, §14a, a battery's day, and two homes at a limit."""
+    floor_c = room_sink_c(np.zeros(1), "floor")
+    yield KnownAnswer(
+        "heat pump, air to floor heating at 0 °C: COP",
+        float(cop(floor_c, "air")[0]),
+        0.85 * (6.08 - 0.0941 * 30.0 + 0.000464 * 900.0),
+        1e-12,
+        "",
+        "Ruhnau et al. 2019, 3.12 as printed",
+    )
+    for devices, pump_kw, limit_kw in ((1, 0.0, 4.2), (3, 5.0, 10.5), (2, 20.0, 11.36)):
+        yield KnownAnswer(
+            f"14a, {devices} devices behind an energy manager, heat pump of {pump_kw:g} kW",
+            manager_limit_kw(devices, pump_kw),
+            limit_kw,
+            1e-9,
+            "kW",
+            "BNetzA BK6-22-300, 4.2 + (n - 1) g 4.2 kW",
+        )
+    battery_kw, station_kw = _two_homes_at_a_limit()
+    source = "closed form: the battery serves its own 1 kW and sends 1 kW to its neighbour"
+    yield KnownAnswer("two homes of 4 and 1 kW behind 3 kW: battery", battery_kw, -2.0, 1e-6, "kW", source)
+    yield KnownAnswer("two homes of 4 and 1 kW behind 3 kW: station", station_kw, 3.0, 1e-6, "kW", source)
+
+
+def _two_homes_at_a_limit() -> tuple[float, float]:
+    """Battery and station of two homes, one with a battery, by the grid-wide program [kW]."""
+    grid, time = chain_grid(), TimeAxis(datetime(2030, 1, 1, tzinfo=UTC), 15, 1)
+    assets = (
+        Load(asset="load_1", member="home_1"),
+        Load(asset="load_2", member="home_2"),
+        Battery(
+            asset="battery",
+            member="home_2",
+            flexible=True,
+            charge_max_kw=5.0,
+            discharge_max_kw=5.0,
+            energy_kwh=10.0,
+            charge_efficiency_share=1.0,
+            discharge_efficiency_share=1.0,
+            soc_initial_share=0.5,
+            soc_min_share=0.0,
+            soc_max_share=1.0,
+        ),
+    )
+    members = (Member(member="home_1", bus="bus 1"), Member(member="home_2", bus="bus 2"))
+    profiles = Profiles(time, {"load_1": np.array([4.0]), "load_2": np.array([1.0])})
+    study = Study(
+        "two homes", "EUR", 1, grid, Community(members, assets), profiles, voltage_band(grid, 0.9, 1.1)
+    )
+    homes = make_households(study, study.community, with_stores=True)
+    asked = Asked(1, len(homes))
+    at = look_at_all(homes.plant, make_signals(asked, homes, Settings(), 0.25), homes.start, 0)
+    station = Monitored(("station",), np.ones((1, 2)), np.zeros(1), np.array([[3.0]]))
+    program = GridProgram(homes, station, Costs(), 1)
+    battery_kw, _, _ = program.dispatch(at, asked.cheap[:, 0], 0, 0)
+    return float(battery_kw[1]), float((at.residual_kw + battery_kw).sum())

@@ -86,9 +86,14 @@ def default_engines(
         sink=TablesInMemory() if sink is None else sink,
         progress=no_progress if progress is None else progress,
         method=method,
-        workers=len(os.sched_getaffinity(0)) if workers is None else workers,
+        workers=_cores() if workers is None else workers,
         finished=NothingFinished() if finished is None else finished,
     )
+
+
+def _cores() -> int:
+    """Cores that this process may use; all of the machine where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(study: Study, task: str, engines: Engines | None = None) -> Result:

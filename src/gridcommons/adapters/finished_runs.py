@@ -47,7 +47,7 @@ class FinishedRunFolder:
         if not path.is_file():
             return None
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 found = {name: arrays[name] for name in arrays.files}
         except (OSError, ValueError, zipfile.BadZipFile):
             # A damaged file is no answer: the piece is computed anew and written over it.

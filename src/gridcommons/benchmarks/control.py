@@ -65,7 +65,7 @@ def control(samples: int = SAMPLES) -> dict[str, Any]:
     year = control_year(households, signals, Costs(), price)
     rule = measure(lambda: control_year(households, signals, Costs(), price), 3)
     flow = measure(lambda: flow_year(view, households, year.record.p_kw, year.record.q_kvar), 3)
-    flows = _OptimalFlows(study, households)
+    flows = OptimalFlows(study, households)
     rows = flows.solve_until(binding_cases(study, view, households, signals), samples)
     solved = [row for row in rows if np.isfinite(row["difference"])]
     ours_us = 1e6 * (rule.median + flow.median) / steps
@@ -155,7 +155,7 @@ def _limit_that_binds(
     return best, float(abs(flow[best]) - 0.5 * room[best]) if room[best] > 1.0 else UNBOUND_KW
 
 
-class _OptimalFlows:
+class OptimalFlows:
     """The example as a pandapower network: households as loads, stores as controllable generators."""
 
     def __init__(self, study: Study, households: Households) -> None:

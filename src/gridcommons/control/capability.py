@@ -50,7 +50,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     first = _needed_first(scenarios, settings)
     later = [scenario for scenario in scenarios if scenario not in first]
     total = len(first) + sum(len(settings.stress) if _is_by_stress(s, settings) else 1 for s in later)
-    with engines.progress("scenario-years", total * study.time.steps) as advance:
+    with engines.progress("scenario-years", 2 * total * study.time.steps) as advance:
         unknown_kw = np.full((2, study.time.steps), np.nan)
         base = book.finish([Job(scenario, ANY_STRESS, np.nan) for scenario in first], unknown_kw, advance)
         limits_kw = _limits_kw(settings, base)
@@ -137,7 +137,7 @@ class _Runs:
         key = self._key(job)
         kept = self.engines.finished.load(key)
         if kept is not None:
-            advance(steps)
+            advance(2 * steps)
             return FinishedRun(**kept)
         run = finish_run(self.desk, self.mixes.of(job.scenario), job, forecast_kw, advance)
         self.engines.finished.save(key, run.arrays())

@@ -17,8 +17,11 @@ All kernels live in this one file: numba's cache does not see edits in another o
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from gridcommons.control.plant import (
     AtRest,
@@ -36,9 +39,8 @@ from gridcommons.control.plant import (
 )
 from gridcommons.model.grid import FloatArray
 
-_OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
-_jit = numba.njit(**_OPTIONS)
-_inlined = numba.njit(inline="always", **_OPTIONS)
+_jit = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
+_inlined = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", inline="always")
 
 BY_DEVICE, BY_HOME = 1, 2
 """What ``Signals.law`` limits."""
@@ -197,7 +199,7 @@ def _now(plant: Plant, signals: Signals, h: int, t: int) -> Now:
 
 
 @_inlined
-def _row(values: FloatArray, of: int, nothing: FloatArray) -> FloatArray:
+def _row(values: npt.NDArray[Any], of: int, nothing: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """A household's row of a series, or a row of what it is without the device."""
     return values[of] if of >= 0 else nothing
 

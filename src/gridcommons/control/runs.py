@@ -145,7 +145,7 @@ def finish_run(
     forecast_kw : (2, steps)
         Day-ahead forecast of the station's load without storage, and of what owners of stores feed in [kW].
     advance : callable
-        Told how many intervals are done.
+        Told how many intervals are done, each twice: controlled, and its load flow.
     """
     settings, study = desk.settings, desk.study
     forecast = make_forecast(forecast_kw, job.limit_kw, study.time)
@@ -153,7 +153,7 @@ def finish_run(
     signals = make_signals(asked, households, settings, study.time.step_hours)
     program = _program(desk, households, job)
     year = control_year(households, signals, settings.order, desk.price, program=program, advance=advance)
-    station = flow_year(desk.view, households, year.record.p_kw, year.record.q_kvar)
+    station = flow_year(desk.view, households, year.record.p_kw, year.record.q_kvar, advance)
     return _finished(desk, households, (year, station, asked), len(program.monitored.name))
 
 

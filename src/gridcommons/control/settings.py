@@ -55,10 +55,16 @@ class Settings:
         Which quantile of a statistical forecast counts as congestion.
     car_cap_kw : float
         CurA: what a station may draw [kW].
-    heat_cap_share, heat_cap_hours, heat_return_hours : float
-        CurB: share of the heat pump's maximum, for how long, and over which time the heat comes back [h].
-    night_from_hour, night_to_hour : float
-        When CurB_night may act, on the study's own clock [h].
+    heat_cap_share : float
+        CurB: share of the heat pump's maximum that it may give.
+    heat_cap_hours : float
+        CurB: for how long [h].
+    heat_return_hours : float
+        CurB and §14a: over which time the heat put off comes back [h].
+    night_from_hour : float
+        From when on CurB_night may act, on the study's own clock [h].
+    night_to_hour : float
+        Until when [h].
     law_kw : float
         §14a EnWG: what each device may draw from the grid at least [kW].
     precharge : str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -95,7 +96,13 @@ def view_grid(study: Study, method: str) -> GridView:
     return view
 
 
-def flow_year(view: GridView, households: Households, p_kw: FloatArray, q_kvar: FloatArray) -> StationYear:
+def flow_year(
+    view: GridView,
+    households: Households,
+    p_kw: FloatArray,
+    q_kvar: FloatArray,
+    advance: Callable[[int], None] = lambda _: None,
+) -> StationYear:
     """Load flow of every interval.
 
     Parameters
@@ -106,6 +113,8 @@ def flow_year(view: GridView, households: Households, p_kw: FloatArray, q_kvar: 
         Who is connected where.
     p_kw, q_kvar : (households, steps)
         Net power of each household [kW], [kvar].
+    advance : callable
+        Told how many intervals are done.
     """
     steps = p_kw.shape[1]
     station_kw = np.empty(steps)
@@ -117,6 +126,7 @@ def flow_year(view: GridView, households: Households, p_kw: FloatArray, q_kvar: 
         )
         station_kw[cut] = np.where(flow.solved, _source_kw(flow), np.nan)
         _note(extremes, flow, view.study.limits.window(cut.start, cut.stop), cut)
+        advance(cut.stop - cut.start)
     return StationYear(station_kw, p_kw.sum(axis=0) + view.fixed_kw + view.idle_kw, extremes)
 
 

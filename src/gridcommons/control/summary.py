@@ -37,6 +37,7 @@ def summarise(
         "grid_violations": _each(runs, lambda run: int(run.grid_broken.sum())),
         "binding_intervals": _each(runs, lambda run: len(run.binding)),
         "binding_share": sum(len(run.binding) for run in runs.values()) / intervals,
+        "unavoidable_kwh": _each(runs, lambda run: float(run.slack_kw.sum() * study.time.step_hours)),
         "unsolved_intervals": sum(int(run.counts[0]) for run in runs.values()),
         "ac_over_dc_share": _ac_over_dc(runs),
         "unserved_heat_kwh": _each(runs, lambda run: float(run.sums[:, Sum.UNSERVED_HEAT].sum())),

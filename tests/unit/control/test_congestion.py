@@ -1,4 +1,4 @@
-"""The grid-wide program is the rule where nothing binds, and does what the rule cannot where something does."""
+"""The grid-wide program is the rule where nothing binds, and keeps a limit where one does."""
 
 from __future__ import annotations
 

@@ -190,7 +190,8 @@ def _power_factor(p_kw: FloatArray, q_kvar: FloatArray) -> float | None:
 
 def _add_generators(draft: NetworkDraft, members: dict[int, str], year: _Year) -> None:
     ids = element_ids(draft.net, "sgen")
-    dispatched, idle = [], []
+    dispatched: list[str] = []
+    idle: list[str] = []
     for index, row in draft.net.sgen.iterrows():
         name, rated_kw = ids[index], _kw(row.p_mw) * float(row.scaling) * float(row.in_service)
         weather = str(row.profile) in year.renewables
@@ -207,8 +208,8 @@ def _add_generators(draft: NetworkDraft, members: dict[int, str], year: _Year) -
     if idle:
         places = listed(dict.fromkeys(idle), 4)
         draft.said.append(
-            f"{len(idle)} values of generators that stand still and draw up to {_IDLE_SHARE:.1%} of their rating "
-            f"are set to 0 ({places})"
+            f"{len(idle)} values of generators that stand still and draw up to {_IDLE_SHARE:.1%} of their "
+            f"rating are set to 0 ({places})"
         )
     if dispatched:
         draft.said.append(
