@@ -36,18 +36,21 @@ EXIT_CODES: dict[type[GridcommonsError], int] = {
 _HOMES = {
     "NAMES": "gridcommons.benchmarks",
     "ParquetTables": "gridcommons.adapters.parquet_results",
+    "FinishedRunFolder": "gridcommons.adapters.finished_runs",
     "ProblemList": "gridcommons.adapters.problems",
     "ProgressBars": "gridcommons.adapters.progress_bars",
     "benchmark": "gridcommons.benchmarks:run",
     "check_all": "gridcommons.known_answers",
     "check_study": "gridcommons.adapters.studies.check",
     "default_engines": "gridcommons.tasks",
+    "installed_versions": "gridcommons.tasks",
     "json_text": "gridcommons.adapters.parquet_results",
     "load_study": "gridcommons.adapters.studies.files",
     "new_study": "gridcommons.adapters.studies.writer",
     "run": "gridcommons.tasks",
     "task_problems": "gridcommons.tasks",
     "read_tables": "gridcommons.adapters.studies.toml_file:read_study_toml",
+    "write_comparison": "gridcommons.adapters.report.page",
     "write_report": "gridcommons.adapters.report.page",
 }
 
@@ -84,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _leave(number: int, _frame: object) -> NoReturn:
-    """Leave by way of every open block, so that nothing half-written stays behind."""
+    """Leave by way of every open block, so that nothing half-written stays behind; at once if asked again."""
+    signal.signal(number, signal.SIG_DFL)
     typer.echo(f"error: interrupted by {signal.Signals(number).name}", err=True)
     sys.exit(128 + number)
 
@@ -167,18 +171,26 @@ def run_task(
     power_flow: Annotated[
         Literal["helm", "newton"], typer.Option(help="The load flow that answers.")
     ] = "helm",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Independent pieces at a time; as many as cores if not given.")
+    ] = None,
 ) -> None:
     """Run a task of a study, and leave tables, summary and report in OUT."""
-    _run(study, task, out, power_flow)
+    _run(study, task, out, power_flow, workers)
     _print_result(out, as_json)
 
 
 @app.command()
-def report(out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a result.")]) -> None:
-    """Write the report of a result again."""
+def report(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a result.")],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="OTHER", help="Folder of a second one, to compare.")
+    ] = None,
+) -> None:
+    """Write the report of a result again, or compare it with another."""
     with _use("ProgressBars")().waiting("writing the report"):
-        path = _use("write_report")(out)
-    _print([f"report: {path}"])
+        path = _use("write_report")(out) if other is None else _use("write_comparison")(out, other)
+    _print([f"{'report' if other is None else 'comparison'}: {path}"])
 
 
 @app.command()
@@ -237,13 +249,19 @@ def _study_file(path: Path) -> Path:
     return path if path.name == "study.toml" else path / "study.toml"
 
 
-def _run(path: Path, task: str, out: Path, power_flow: str) -> None:
+def _run(path: Path, task: str, out: Path, power_flow: str, workers: int | None = None) -> None:
     bars = _use("ProgressBars")()
+    place = out.absolute()
+    # What a long run has finished waits beside OUT until all of it is done.
+    kept = _use("FinishedRunFolder")(place.parent / f".{place.name}.runs", _use("installed_versions")())
     with _use("ParquetTables")(out) as sink:
         with bars.waiting("reading the study"):
             study = _load(path)
-        result = _use("run")(study, task, _use("default_engines")(sink, bars, power_flow))
-        sink.finish(result)
+        engines = _use("default_engines")(sink, bars, power_flow, workers=workers, finished=kept)
+        sink.finish(_use("run")(study, task, engines))
+    kept.clear()
+    if kept.taken:
+        typer.echo(f"taken from an earlier run that was interrupted: {kept.taken} pieces", err=True)
     with bars.waiting("writing the report"):
         _use("write_report")(out)
 

@@ -158,6 +158,7 @@ def _provenance(study: Study, task: str, settings: Any, engines: Engines) -> dic
     return {
         "task": task,
         "study": study.name,
+        "currency": study.currency,
         "timezone": study.time.timezone,
         "step_minutes": study.time.step_minutes,
         "inputs_sha256": study.inputs_sha256,

@@ -77,6 +77,7 @@ def test_the_program_has_the_objective_of_an_optimal_power_flow(examples):
     assert SOURCE[1]["sections"] == [4, 6, 12]
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stood(examples, tmp_path):
     study = tmp_path / "study"
     study.mkdir()
@@ -110,6 +111,7 @@ def test_a_killed_run_goes_on_where_it_stood(examples, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "study", "whole"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["1-LV-urban6--2-sw", "1-MV-comm--2-sw"])
 def test_grids_of_another_character_run_unchanged(code, tmp_path):
     study, out = tmp_path / "study", tmp_path / "out"

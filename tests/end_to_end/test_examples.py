@@ -61,7 +61,7 @@ NAMES = (
 
 def test_no_example_is_left_out(examples):
     found = {path.parent.name for path in examples.glob("*/study.toml")}
-    assert found == {"chain", "rural_day", "heimschuh"}
+    assert found == {"chain", "rural_day", "heimschuh", "schutterwald"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -56,14 +56,15 @@ def test_the_public_names_are_there_and_import_nothing_before_they_are_used():
 def test_a_signal_in_mid_run_leaves_nothing_half_written(tmp_path, examples, number, code):
     shutil.copytree(examples / "chain", tmp_path / "study")
     with (tmp_path / "study" / "study.toml").open("a") as file:
-        file.write('\n[tasks.counting]\nlabel = "x"\nparts = 100000\nwait_s = 0.01\n')
+        begun = tmp_path / "study" / "begun"
+        file.write(f'\n[tasks.counting]\nlabel = "x"\nparts = 100000\nwait_s = 0.01\nbegun = "{begun}"\n')
     old = tmp_path / "out"
     old.mkdir()
     for name in ("summary.json", "provenance.json"):
         (old / name).write_text('{"run": 1}')
     run = command(SLOW_TASK, "run", tmp_path / "study", "--task", "counting", "--out", old)
     try:
-        wait_for_rows(tmp_path)
+        wait_for(begun)
         run.send_signal(number)
         _, err = run.communicate(timeout=30)
     finally:
@@ -77,12 +78,11 @@ def test_a_signal_in_mid_run_leaves_nothing_half_written(tmp_path, examples, num
     }
 
 
-def wait_for_rows(folder):
-    deadline = time.monotonic() + 60
-    while not list(folder.glob(".out.*.part")):
+def wait_for(file):
+    deadline = time.monotonic() + 120
+    while not file.exists():
         assert time.monotonic() < deadline, "the run has not begun"
         time.sleep(0.05)
-    time.sleep(1.0)
 
 
 def test_output_that_nobody_reads_is_no_traceback(examples):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ class Settings:
     fail: Literal["", "infeasible", "not_converged", "missing", "other", "interrupt"] = ""
     classes: tuple[tuple[str, ...], ...] = ()
     weight: float | None = None
+    begun: str = ""
 
     def __post_init__(self):
         if self.parts < 1:
@@ -37,6 +39,8 @@ class Settings:
 
 
 def run(study, settings, engines):
+    if settings.begun:
+        Path(settings.begun).touch()
     with engines.progress("counting", settings.parts) as advance:
         for part in range(settings.parts):
             engines.sink.write("rows", {"part": np.array([part]), "label": np.array([settings.label])})

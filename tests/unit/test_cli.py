@@ -215,6 +215,12 @@ def test_report_says_where_it_is(gridcommons, fake, tmp_path):
     assert (code, said) == (0, f"report: {tmp_path / 'report.html'}\n")
 
 
+def test_report_compares_with_a_second_result(gridcommons, fake, tmp_path):
+    fake["write_comparison"] = lambda out, other: out / f"with {other.name}"
+    code, said, _ = gridcommons("report", tmp_path, tmp_path / "other")
+    assert (code, said) == (0, f"comparison: {tmp_path / 'with other'}\n")
+
+
 def test_problems_keep_their_order_and_place(gridcommons, fake):
     def refuse(path):
         raise StudyError([Problem("a.csv", "x", "y", row="3"), Problem("b.csv", "u", "v", "do w")])

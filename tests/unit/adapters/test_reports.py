@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import xml.etree.ElementTree as ElementTree
-from html.parser import HTMLParser
 
 import numpy as np
 import pyarrow.parquet
@@ -25,6 +24,7 @@ from gridcommons.adapters.studies.files import load_study
 from gridcommons.model.errors import StudyError
 from gridcommons.model.results import Result
 from gridcommons.tasks import default_engines, run
+from html_pages import Page
 
 SECTIONS = ["map", "envelopes", "binding", "shares", "proof", "unresolved", "origin"]
 TABLES = [
@@ -42,40 +42,6 @@ TABLES = [
     "objective_shares",
 ]
 HOSTILE = 'Zürich <b>&"北" $x_1$ </section> 101.123456'
-
-
-class Page(HTMLParser):
-    """Ids, tags, texts outside the charts, and whether tags close in order."""
-
-    void = {"meta", "link", "br", "img", "hr"}
-
-    def __init__(self, page):
-        super().__init__()
-        self.ids, self.tags, self.open, self.texts, self.sections = [], [], [], [], []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        named = dict(attributes)
-        self.tags.append((tag, named))
-        self.ids += [named["id"]] if "id" in named else []
-        self.sections += [named["id"]] if tag == "section" else []
-        if tag not in self.void:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        self.ids += [value for key, value in attributes if key == "id"]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-    @property
-    def text(self):
-        return re.sub(r"[ \n]+", " ", " ".join(self.texts))
 
 
 def page_of(folder):

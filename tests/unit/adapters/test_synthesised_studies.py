@@ -72,9 +72,9 @@ def test_both_communities_and_one_set_of_profiles_arrive(folder):
         "load": 40,
         "pv": 24,
         "battery": 12,
-        "heat_pump": 14,
+        "heat_pump": 16,
         "heat_store": 4,
-        "ev_charger": 10,
+        "ev_charger": 8,
     }
     assert {asset.kind for asset in study.today.assets} == {"load", "pv"}
     assert len(of_kind(study.today, "pv")) == 10
@@ -215,7 +215,7 @@ def test_every_problem_is_said_at_once(folder):
 
 def test_what_the_table_may_not_hold_is_said_at_once(folder):
     replace(folder, "pv_kw = 6.6", 'pv_kw = "6.6"')
-    replace(folder, "ev_share = 0.25", "ev_shares = 0.25")
+    replace(folder, "ev_share = 0.20", "ev_shares = 0.25")
     replace(folder, 'heat_sink = "floor"', 'heat_sink = "wall"')
     replace(
         folder,
@@ -233,7 +233,7 @@ def test_what_the_table_may_not_hold_is_said_at_once(folder):
 
 def test_clusters_that_nobody_belongs_to_and_shares_out_of_range_are_said_at_once(folder):
     replace(folder, "clusters.section_4", "clusters.section_9")
-    replace(folder, "ev_share = 0.25", "ev_share = 1.25")
+    replace(folder, "ev_share = 0.20", "ev_share = 1.25")
     text = "\n".join(problems_of(folder))
     assert "[synthesis.future.clusters] column section_9: found an unknown cluster" in text
     assert "did you mean 'section_4'?" in text

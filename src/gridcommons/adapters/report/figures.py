@@ -25,3 +25,8 @@ def percent(share: float, digits: int = 0) -> str:
     if 0.0 < share < 1.0 and round(100 * share, digits) in (0.0, 100.0):
         return "<1 %" if share < 0.5 else ">99 %"
     return f"{number(100 * share, digits)} %"
+
+
+def fine_percent(share: float) -> str:
+    """A share in percent, with a digit after the point where it is below one percent."""
+    return percent(share, 1 if abs(share) < 0.01 else 0)

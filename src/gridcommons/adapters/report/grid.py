@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -218,6 +219,13 @@ def read_snapshot(
     """One (scenario, interval) in full."""
     scenario, step = what
     equal = {"scenario": scenario, "time": _aware(clock, step)}
+    return snapshot_where(tables, grid, limits, step, equal)
+
+
+def snapshot_where(
+    tables: ResultTables, grid: GridPicture, limits: LimitBook, step: int, equal: dict[str, Any]
+) -> Snapshot:
+    """One interval in full: the rows of voltages and loadings in which columns have given values."""
     voltages = tables.rows_at("bus_voltages", ("bus", "vm_pu"), equal)
     loadings = tables.rows_at("branch_loadings", ("branch", "loading_percent"), equal)
     buses, branches = np.arange(len(grid.buses)), np.arange(len(grid.branches))

@@ -33,17 +33,33 @@ class Tile:
     tone: str = ""
 
 
-def page(title: str, kicker: str, lead: str, tiles: Sequence[Tile], sections: Iterable[Section]) -> str:
-    """The whole page; ``lead`` is HTML, everything else plain text."""
+@dataclass(frozen=True)
+class Page:
+    """All of a page: ``lead`` is HTML, title and kicker are plain text."""
+
+    title: str
+    kicker: str
+    lead: str
+    tiles: Sequence[Tile]
+    sections: Sequence[Section]
+
+
+def render(page: Page) -> str:
+    """The page as one HTML file."""
     template = string.Template((_ASSETS / "report.html").read_text(encoding="utf-8"))
     return template.substitute(
-        title=escape(title),
-        kicker=escape(kicker),
-        lead=lead,
-        tiles=_tiles(tiles),
-        sections="\n".join(_section(section) for section in sections),
+        title=escape(page.title),
+        kicker=escape(page.kicker),
+        lead=page.lead,
+        tiles=_tiles(page.tiles),
+        sections="\n".join(_section(section) for section in page.sections),
         css=(_ASSETS / "report.css").read_text(encoding="utf-8"),
     )
+
+
+def escaped(words: str) -> str:
+    """Words that may stand inside HTML."""
+    return escape(words)
 
 
 def text(words: str) -> str:

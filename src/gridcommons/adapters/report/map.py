@@ -51,16 +51,30 @@ class Scales:
     loading_marks_percent: list[float]
 
 
-def draw_maps(grid: GridPicture, limits: LimitBook, clock: Clock, snapshots: Mapping[str, Snapshot]) -> Chart:
-    """One panel a scenario, side by side, or below each other where the grid is much wider than high."""
+def draw_maps(
+    grid: GridPicture,
+    limits: LimitBook,
+    clock: Clock,
+    snapshots: Mapping[str, Snapshot],
+    when: str = "worst",
+) -> Chart:
+    """One panel a scenario, side by side, or below each other where the grid is much wider than high.
+
+    Panels are headed by ``TITLES``, or by the key itself; ``when`` says what is special about the interval.
+    """
     scales = _scales(limits, snapshots)
     figure, axes = _panels(grid, len(snapshots))
     for panel, scenario in zip(axes, snapshots, strict=True):
         _draw_panel(panel, grid, snapshots[scenario], scales)
-        _head(panel, grid, clock, (scenario, snapshots[scenario]))
+        snapshot = snapshots[scenario]
+        _head(
+            panel, grid, snapshot, (TITLES.get(scenario, scenario), f"{when} at {clock.brief(snapshot.step)}")
+        )
     _colour_bars(figure, scales)
-    words = "; ".join(f"{TITLES[s]}: {' '.join(describe(grid, snap))}" for s, snap in snapshots.items())
-    return finish(figure, f"The grid in the worst interval of each case. {words}", "map")
+    words = "; ".join(
+        f"{TITLES.get(s, s)}: {' '.join(describe(grid, snap))}" for s, snap in snapshots.items()
+    )
+    return finish(figure, f"The grid in one interval of each case: {when}. {words}", "map")
 
 
 def describe(grid: GridPicture, snapshot: Snapshot) -> tuple[str, str]:
@@ -212,14 +226,14 @@ def _ring(axes: Axes, grid: GridPicture, snapshot: Snapshot, size: float) -> Non
             )
 
 
-def _head(axes: Axes, grid: GridPicture, clock: Clock, what: tuple[str, Snapshot]) -> None:
-    scenario, snapshot = what
+def _head(axes: Axes, grid: GridPicture, snapshot: Snapshot, said: tuple[str, str]) -> None:
+    title, when = said
     bus, branch = describe(grid, snapshot)
     high = axes.get_position().height * float(axes.figure.get_figheight())  # type: ignore[union-attr]
     broken = snapshot.too_low.any() or snapshot.too_high.any()
     texts = (
-        (0.54, TITLES[scenario], INK, "bold", 9.2),
-        (0.36, f"worst at {clock.brief(snapshot.step)}", MUTED, "normal", 8.0),
+        (0.54, title, INK, "bold", 9.2),
+        (0.36, when, MUTED, "normal", 8.0),
         (0.20, f"○ {shorten(bus, 56)}", BROKEN if broken else INK, "normal", 8.0),
         (0.04, f"◇ {shorten(branch, 56)}", BROKEN if snapshot.overloaded.any() else INK, "normal", 8.0),
     )

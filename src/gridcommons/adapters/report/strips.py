@@ -48,12 +48,17 @@ STATUS_COLOURS = {"certified": "#12756b", "tested": "#86bdb4", "unresolved": BRO
 
 @dataclass(frozen=True, eq=False)
 class Row:
-    """A strip: when something was so, its name and colour."""
+    """A strip: when something was so, its name and colour.
+
+    ``note`` stands in place of the count; ``palest`` is how strong the colour of a bin at least is.
+    """
 
     label: str
     when: BoolArray
     colour: str
     hatched: bool = False
+    note: str = ""
+    palest: float = 0.15
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +87,7 @@ def draw_binding(clock: Clock, checks: CheckBook, broken: Broken) -> Chart:
         top -= 0.34
         axes = figure.add_axes((0.275, (top - tall) / high, 0.605, tall / high))
         axes.text(-0.445, 1.0 + 0.10 / tall, words, transform=axes.transAxes, fontweight="bold", fontsize=9.2)
-        _draw_rows(axes, clock, rows)
+        draw_rows(axes, clock, rows)
         if place == 0:
             axes.text(
                 1.012, 1.0 + 0.10 / tall, "intervals", transform=axes.transAxes, fontsize=8, color=MUTED
@@ -149,7 +154,8 @@ def _most_frequent(element: npt.NDArray[Any], which: BoolArray) -> list[tuple[st
     return found
 
 
-def _draw_rows(axes: Axes, clock: Clock, rows: Sequence[Row]) -> None:
+def draw_rows(axes: Axes, clock: Clock, rows: Sequence[Row]) -> None:
+    """Strips below each other, their names on the left and their counts on the right."""
     for place, row in enumerate(rows):
         y = len(rows) - 1 - place
         edges = dates_of(clock, np.array([0, clock.steps]))
@@ -163,7 +169,7 @@ def _draw_rows(axes: Axes, clock: Clock, rows: Sequence[Row]) -> None:
         axes.text(
             1.012,
             y,
-            f"{count} · {percent(share)}",
+            row.note or f"{count} · {percent(share)}",
             transform=axes.get_yaxis_transform(),
             va="center",
             fontsize=8.2,
@@ -181,7 +187,7 @@ def _draw_when(axes: Axes, clock: Clock, row: Row, y: float) -> None:
     if not bins.is_plain:
         share = np.add.reduceat(row.when.astype(float), bins.first[:-1]) / np.diff(bins.first)
         rgba = np.tile(_rgba(row.colour), (1, len(share), 1))
-        rgba[0, :, 3] = np.where(share > 0.0, 0.15 + 0.85 * share, 0.0)
+        rgba[0, :, 3] = np.where(share > 0.0, row.palest + (1.0 - row.palest) * share, 0.0)
         extent = (bins.dates[0], bins.dates[-1], y - 0.39, y + 0.39)
         axes.imshow(rgba, extent=extent, aspect="auto", interpolation="none", zorder=3)
         return

@@ -128,6 +128,8 @@ def _cleaned(svg: str, prefix: str) -> str:
     head, body = svg.split(">", 1)
     box = re.search(r'viewBox="([^"]*)"', head)
     head = f'<svg viewBox="{box.group(1) if box else "0 0 100 100"}" class="chart" aria-hidden="true"'
+    # Images are named after their pixels: two alike would bear the same id, and nothing points at them.
+    body = re.sub(r' id="image[0-9a-f]+"', "", body)
     body = body.replace("xlink:href", "href")
     body = re.sub(r'(\bid=")', rf"\g<1>{prefix}-", body)
     body = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", body)

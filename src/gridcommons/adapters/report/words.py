@@ -319,30 +319,6 @@ def extremes_table(clock: Clock, extremes: Mapping[str, Extremes]) -> str:
     return table(heads, rows)
 
 
-def provenance_table(provenance: Mapping[str, Any]) -> str:
-    """Seed, hash, settings and versions."""
-    versions = provenance.get("versions", {})
-    settings = provenance.get("settings", {})
-    told = {
-        "Study": provenance.get("study", ""),
-        "Task": provenance.get("task", ""),
-        "Settings": ", ".join(f"{key} = {_plain(value)}" for key, value in settings.items()),
-        "Load flow": provenance.get("power_flow", ""),
-        "Seed": provenance.get("seed", ""),
-        "Hash of the inputs (SHA-256)": provenance.get("inputs_sha256", ""),
-        "Clock": provenance.get("timezone", "UTC"),
-        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-    }
-    rows = [{"what": what, "value": value} for what, value in told.items() if value != ""]
-    return table({"what": "", "value": ""}, rows)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_plain(item) for item in value) + "]"
-    return str(value)
-
-
 def _by_element(rows: Part, with_side: bool) -> dict[tuple[str, str, str], list[int]]:
     groups: dict[tuple[str, str, str], list[int]] = {}
     sides = rows["side"] if with_side else [""] * len(rows["element"])

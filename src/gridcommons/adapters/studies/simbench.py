@@ -165,9 +165,7 @@ def _load_ratings(kind: str, rated_kw: float) -> dict[str, float]:
     )
 
 
-def _without_tiny(
-    p_kw: FloatArray, name: str, tiny: list[str], below_kw: float = _TINY_KW
-) -> FloatArray:
+def _without_tiny(p_kw: FloatArray, name: str, tiny: list[str], below_kw: float = _TINY_KW) -> FloatArray:
     """Magnitudes without the source's tiny negative values; real ones stay, for the check to refuse."""
     small = (p_kw < 0.0) & (p_kw > -below_kw)
     tiny += [name] * int(small.sum())
