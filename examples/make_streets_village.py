@@ -25,7 +25,8 @@ STATIONS = (("Mill", (-236.0, 24.0), 400), ("Church", (92.0, -32.0), 250), ("Orc
 README = """\
 # streets_village
 
-A made-up village for `gridcommons new --streets`: {streets} streets, {dwellings} dwellings, {others} other
+A made-up village for `gridcommons new --streets`: {streets} streets, {houses} houses with one
+dwelling or several, {others} other
 buildings (garages, barns, a church) and {stations} stations, in `village.geojson`. **No real place and no
 map data are in it**: `examples/make_streets_village.py` draws everything with a seeded generator, so the
 file is under the licence of the program.
@@ -203,7 +204,7 @@ def main() -> None:
     (FOLDER / "village.geojson").write_text(f"{head}{lines}\n]}}\n", encoding="utf-8")
     others = sum(tags["building"] in ("garage", "barn", "church") for tags, _ in village.buildings)
     counts = {"streets": len(village.streets), "others": others, "stations": len(STATIONS)}
-    text = README.format(dwellings=len(village.buildings) - others, **counts)
+    text = README.format(houses=len(village.buildings) - others, **counts)
     (FOLDER / "README.md").write_text(text, encoding="utf-8")
 
 

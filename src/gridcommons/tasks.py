@@ -25,7 +25,18 @@ from gridcommons.ports import (
     no_progress,
 )
 
-_VERSIONS_OF = ("gridcommons", "highspy", "numba", "numpy", "power-grid-model", "scipy")
+_VERSIONS_OF = (
+    "gridcommons",
+    "demandlib",
+    "highspy",
+    "numba",
+    "numpy",
+    "pandapower",
+    "power-grid-model",
+    "pvlib",
+    "scipy",
+    "simbench",
+)
 
 
 class CapabilityModule(Protocol):

@@ -311,11 +311,12 @@ def _remove_orphans(folder: Path) -> None:
     """Remove what runs into this folder have left that were killed before they could tidy up."""
     for path in folder.parent.glob(f".{glob.escape(folder.name)}.*.part"):
         process = path.name.removeprefix(f".{folder.name}.").partition(".")[0]
-        if process.isdigit() and not _is_alive(int(process)):
+        if process.isdigit() and not is_alive(int(process)):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_alive(process: int) -> bool:
+def is_alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     if os.name != "posix":  # elsewhere the question itself would end the process
         return True
     try:

@@ -23,6 +23,7 @@ from gridcommons.control.settings import Settings
 from gridcommons.control.station import view_grid
 from gridcommons.control.summary import summarise
 from gridcommons.control.tables import limit_table, run_tables
+from gridcommons.model.errors import Problem, StudyError
 from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.members import Community
 from gridcommons.model.results import LazyTables, Result
@@ -54,7 +55,8 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
         unknown_kw = np.full((2, study.time.steps), np.nan)
         base = book.finish([Job(scenario, ANY_STRESS, np.nan) for scenario in first], unknown_kw, advance)
         limits_kw = _limits_kw(settings, base)
-        book.desk = replace(desk, loss_share=_loss_share(base, min(limits_kw.values())))
+        if settings.station_limit == "hold":
+            book.desk = replace(desk, loss_share=_loss_share(_of(base, BASES[1]), min(limits_kw.values())))
         forecast_kw = _forecast(desk, base, any(scenario.measures for scenario in later))
         jobs = [job for scenario in later for job in _jobs(scenario, settings, limits_kw)]
         runs = {**base, **book.finish(jobs, forecast_kw, advance)}
@@ -152,6 +154,7 @@ class _Runs:
             "scenario": job.scenario.name,
             "stress": job.stress,
             "limit_kw": job.limit_kw,
+            "loss_share": self.desk.loss_share,
             "inputs_sha256": study.inputs_sha256,
             "seed": study.seed,
             "method": self.engines.method,
@@ -174,7 +177,8 @@ def _needed_first(scenarios: Iterable[Scenario], settings: Settings) -> list[Sce
     first = []
     if settings.station_limit_kw is None or today in wanted:
         first.append(today)
-    if base in wanted or any(scenario.measures for scenario in wanted):
+    holds = settings.station_limit == "hold" and any(scenario.has_stores for scenario in wanted)
+    if base in wanted or holds or any(scenario.measures for scenario in wanted):
         first.append(base)
     return first
 
@@ -193,18 +197,36 @@ def _limits_kw(settings: Settings, base: dict[Job, FinishedRun]) -> dict[str, fl
     """The station's limit at each stress: today's peak, of which it is the stated share [kW]."""
     peak_kw = settings.station_limit_kw
     if peak_kw is None:
-        today = next(run for job, run in base.items() if job.scenario.is_today)
-        peak_kw = float(np.nanmax(today.p_kw))
+        peak_kw = _peak_kw(_of(base, BASES[0]))
     return {stress: peak_kw / share for stress, share in settings.stress.items()}
 
 
-def _loss_share(base: dict[Job, FinishedRun], limit_kw: float) -> float:
-    """Load losses as a share of the load where that is near the station's limit, the worst of them."""
-    worst = 0.0
-    for run in base.values():
-        near = np.flatnonzero(run.p_kw > 0.9 * limit_kw)
-        worst = max(worst, float((run.p_kw[near] / run.dc_kw[near] - 1.0).max(initial=0.0)))
-    return worst
+def _of(base: dict[Job, FinishedRun], name: str) -> FinishedRun:
+    return next(run for job, run in base.items() if job.scenario.name == name)
+
+
+def _peak_kw(today: FinishedRun) -> float:
+    """Today's peak, if it is one [kW]."""
+    unsolved = int((~np.isfinite(today.p_kw)).sum())
+    known = "or give station_limit_kw"
+    if unsolved:
+        found = f"{unsolved} intervals of {BASES[0]} without an operable load flow"
+        raise StudyError([Problem("study.toml", found, "a grid that can carry today's mix", known)])
+    peak_kw = float(today.p_kw.max())
+    if peak_kw <= 0.0:
+        found = f"a highest station load of {peak_kw:.4g} kW under {BASES[0]}"
+        expected = "a window in which the station delivers: its peak sets the limit"
+        raise StudyError([Problem("study.toml", found, expected, known, table="time")])
+    return peak_kw
+
+
+def _loss_share(base: FinishedRun, limit_kw: float) -> float:
+    """Load losses as a share of the load where that is near the station's limit, the worst of the year.
+
+    They are the grid's at such a load, and no forecast: a held limit leaves them as its margin.
+    """
+    near = np.flatnonzero(base.p_kw > 0.9 * limit_kw)
+    return float((base.p_kw[near] / base.dc_kw[near] - 1.0).max(initial=0.0))
 
 
 def _forecast(desk: Desk, base: dict[Job, FinishedRun], is_needed: bool) -> FloatArray:
@@ -213,6 +235,6 @@ def _forecast(desk: Desk, base: dict[Job, FinishedRun], is_needed: bool) -> Floa
         return np.full((2, desk.study.time.steps), np.nan)
     settings = desk.settings
     forecaster = make_forecaster(settings.forecast, settings.forecast_quantile)
-    measured = next(run for job, run in base.items() if job.scenario.name == BASES[1])
+    measured = _of(base, BASES[1])
     series = (measured.p_kw, measured.surplus_kw)
     return np.stack([forecaster.forecast(each, desk.study.time) for each in series])

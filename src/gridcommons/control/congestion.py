@@ -28,11 +28,11 @@ from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.optimisation.warm import WarmProgram
 from gridcommons.powerflow.dc import dc_flow_factors
 
-SLACK_COST = 1e4
-"""Cost of a kilowatt above a limit: dearer than anything else can make up for."""
+SLACK_COST = 1e5
+"""Cost of a kilowatt above a limit: dearer than anything that `settings.MOST_COST` lets make up for it."""
 
 TIE_COST = 1e-3
-"""Spread of the costs that break ties, far below the distance of two costs of dispatch."""
+"""Spread of the costs that break ties, far below `settings.LEAST_DISTANCE` of two costs of dispatch."""
 
 TOLERANCE_KW = 1e-6
 """A flow above its limit by less than this does not bind."""

@@ -17,24 +17,23 @@ All kernels live in this one file: numba's cache does not see edits in another o
 
 from __future__ import annotations
 
-from typing import Any
+from enum import IntEnum
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
 from gridcommons.control.plant import (
+    BY_DEVICE,
+    BY_HOME,
     AtRest,
     Energies,
     Home,
     Interval,
     Now,
-    Part,
     Plant,
     Record,
     Signals,
     State,
-    Sum,
     Worth,
 )
 from gridcommons.model.grid import FloatArray
@@ -42,72 +41,119 @@ from gridcommons.model.grid import FloatArray
 _jit = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 _inlined = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy", inline="always")
 
-BY_DEVICE, BY_HOME = 1, 2
-"""What ``Signals.law`` limits."""
+
+class Sum(IntEnum):
+    """Columns of the sums by household over the year [kWh], delays [kWh·h], and money."""
+
+    IMPORTED = 0
+    FED_IN = 1
+    LOAD = 2
+    GENERATION = 3
+    CAR_DEMAND = 4
+    CAR = 5
+    HEAT_DEMAND = 6
+    HEAT = 7
+    PUMP = 8
+    UNSERVED_HEAT = 9
+    CHARGED = 10
+    DISCHARGED = 11
+    TANK_CHARGED = 12
+    TANK_DISCHARGED = 13
+    CAR_DEFERRED = 14
+    HEAT_DEFERRED = 15
+    CAR_DELAY_KWH_H = 16
+    HEAT_DELAY_KWH_H = 17
+    IMPORT_COST = 18
+    FEED_IN_REVENUE = 19
+
+
+class Part(IntEnum):
+    """Rows of the sums over all households by interval [kW], [kWh]."""
+
+    LOAD_KW = 0
+    GENERATION_KW = 1
+    CAR_KW = 2
+    PUMP_KW = 3
+    BATTERY_KW = 4
+    BATTERY_KWH = 5
+    TANK_KWH = 6
+    CAR_DEBT_KWH = 7
+    HEAT_DEBT_KWH = 8
 
 
 @_inlined
 def charge_car(home: Home, now: Now, energies: Energies, own_kw: float) -> float:
     """Charging of an interval: the profile and what was put off, under the caps, while plugged in [kW].
 
-    ``own_kw`` is own generation that is left for the car: under §14a it comes on top of the limit.
+    ``own_kw`` is own generation that is left for the cars: under §14a it comes on top of the limit.
     """
-    if now.car_plugged == 0:
+    if now.car_plugged <= 0.0:
         return 0.0
     wanted_kw = now.car_kw + energies.car_debt_kwh / home.step_hours
-    cap_kw = now.car_cap_kw * home.car_count
+    cap_kw = now.car_cap_kw * now.car_plugged
     if now.law == BY_DEVICE:
-        cap_kw = min(cap_kw, home.car_law_kw + own_kw)
+        cap_kw = min(cap_kw, home.car_law_kw * now.car_plugged + own_kw)
     if now.law == BY_HOME:
         cap_kw = min(cap_kw, home.home_law_kw + own_kw)
-    # What was put off comes back at the station's own power; a profile above it stays as it is.
-    return max(0.0, min(wanted_kw, cap_kw, max(now.car_kw, home.car_max_kw)))
+    # What was put off comes back at the power of the cars that are there; a profile above it stays.
+    rated_kw = max(now.car_kw, home.car_max_kw * now.car_plugged / home.car_count)
+    return max(0.0, min(wanted_kw, cap_kw, rated_kw))
 
 
 @_inlined
-def ask_for_heat(home: Home, now: Now, energies: Energies, own_kw: float) -> float:
-    """Heat asked for in an interval: demand, less what is put off, more what is returned [kW]."""
-    most_kw = now.cop * home.pump_max_kw
-    cap_kw = most_kw * now.heat_cap_share
-    if now.law == BY_DEVICE:
-        cap_kw = min(cap_kw, now.cop * (home.pump_law_kw + own_kw))
-    if now.law == BY_HOME:
-        cap_kw = min(cap_kw, now.cop * (home.home_law_kw + own_kw))
-    if cap_kw < most_kw:
-        return min(now.heat_kw, cap_kw)
-    back_kw = energies.heat_debt_kwh / home.step_hours
+def cap_pump(home: Home, now: Now, own_kw: float) -> float:
+    """What the pump may give at most, its maximum where nothing caps it [kW heat]."""
+    cap_kw = now.cop * home.pump_max_kw * now.heat_cap_share
+    law_kw = home.pump_law_kw
+    if now.law == BY_HOME and law_kw < np.inf:
+        law_kw = home.home_law_kw
+    return min(cap_kw, now.cop * (law_kw + own_kw)) if now.law else cap_kw
+
+
+@_inlined
+def give_back_heat(energies: Energies, room_kw: float, step_hours: float) -> float:
+    """Heat put off that comes back: at its pace while it has one, then as there is room [kW]."""
+    back_kw = energies.heat_debt_kwh / step_hours
     if energies.return_steps > 0.0:
         back_kw = min(back_kw, energies.return_kw)
-    return now.heat_kw + max(min(back_kw, most_kw - now.heat_kw), 0.0)
+    return max(min(back_kw, room_kw), 0.0)
 
 
 @_inlined
 def look(home: Home, now: Now, energies: Energies) -> AtRest:
-    """What a household draws with its stores at rest, and how far these can go."""
+    """What a household draws with its stores at rest, and how far these can go.
+
+    Above what the pump may give, heat comes from the tank; what is left of it is put off as far as a
+    cap stands in the way, and unserved as far as the pump is too small.
+    """
     dt = home.step_hours
     own_kw = now.generation_kw - now.load_kw
-    asked_kw = ask_for_heat(home, now, energies, max(own_kw, 0.0))
     most_kw = now.cop * home.pump_max_kw
-    stored_kw = energies.tank_kwh / dt
-    pump_heat_kw = min(asked_kw, most_kw)
+    cap_kw = cap_pump(home, now, max(own_kw, 0.0))
+    back_kw = give_back_heat(energies, most_kw - now.heat_kw, dt) if cap_kw >= most_kw else 0.0
+    asked_kw, stored_kw = now.heat_kw + back_kw, max(energies.tank_kwh, 0.0) / dt
+    pump_heat_kw = min(asked_kw, cap_kw)
     forced_kw = min(asked_kw - pump_heat_kw, stored_kw)
-    unserved_kw = asked_kw - pump_heat_kw - forced_kw
+    missing_kw = asked_kw - pump_heat_kw - forced_kw
+    capped_kw = min(missing_kw, most_kw - cap_kw)
     left_kw = max(own_kw, 0.0) - pump_heat_kw / now.cop
-    # The energy manager serves the heat pump first: the car has what is left of their common limit.
-    car_kw = charge_car(home, now, energies, left_kw if now.law == BY_HOME else max(left_kw, 0.0))
+    # The energy manager serves the heat pump first: the cars have what is left of their common limit.
+    shared = now.law == BY_HOME and home.pump_law_kw < np.inf
+    car_kw = charge_car(home, now, energies, left_kw if shared else max(left_kw, 0.0))
     battery_up_kw = (home.battery_high_kwh - energies.battery_kwh) / (home.charge_share * dt)
     battery_down_kw = home.discharge_share * (energies.battery_kwh - home.battery_low_kwh) / dt
     return AtRest(
         car_kw=car_kw,
-        heat_kw=asked_kw - unserved_kw,
+        heat_kw=asked_kw - missing_kw,
         forced_kw=forced_kw,
-        unserved_kw=unserved_kw,
+        put_off_kw=capped_kw - back_kw,
+        unserved_kw=missing_kw - capped_kw,
         cop=now.cop,
         residual_kw=car_kw + pump_heat_kw / now.cop - own_kw,
-        battery_up_kw=min(home.battery_charge_kw, battery_up_kw),
-        battery_down_kw=min(home.battery_discharge_kw, battery_down_kw),
-        tank_up_kw=min((home.tank_kwh - energies.tank_kwh) / dt, most_kw - pump_heat_kw),
-        tank_down_kw=min(stored_kw - forced_kw, pump_heat_kw),
+        battery_up_kw=max(min(home.battery_charge_kw, battery_up_kw), 0.0),
+        battery_down_kw=max(min(home.battery_discharge_kw, battery_down_kw), 0.0),
+        tank_up_kw=max(min((home.tank_kwh - energies.tank_kwh) / dt, cap_kw - pump_heat_kw), 0.0),
+        tank_down_kw=max(min(stored_kw - forced_kw, pump_heat_kw), 0.0),
     )
 
 
@@ -134,16 +180,13 @@ def set_stores(rest: AtRest, worth: Worth) -> tuple[float, float]:
 
 @_inlined
 def move_on(home: Home, now: Now, energies: Energies, rest: AtRest, stores: tuple[float, float]) -> Energies:
-    """Energies at the end of an interval, and what is put off to the next.
-
-    Rounding alone can leave the bounds of a store, since the rooms cannot.
-    """
+    """Energies at the end of an interval, and what is put off to the next."""
     dt = home.step_hours
     battery_kw, tank_kw = stores
     gained_kw = home.charge_share * max(battery_kw, 0.0) - max(-battery_kw, 0.0) / home.discharge_share
     battery_kwh = energies.battery_kwh + dt * gained_kw
     tank_kwh = energies.tank_kwh + dt * (tank_kw - rest.forced_kw)
-    put_off_kwh = (now.heat_kw - rest.heat_kw - rest.unserved_kw) * dt
+    put_off_kwh = rest.put_off_kw * dt
     heat_debt_kwh = max(energies.heat_debt_kwh + put_off_kwh, 0.0)
     return_kw, return_steps = energies.return_kw, energies.return_steps
     if put_off_kwh > 0.0:
@@ -152,8 +195,8 @@ def move_on(home: Home, now: Now, energies: Energies, rest: AtRest, stores: tupl
     elif return_steps > 0.0 and now.heat_cap_share >= 1.0 and now.law == 0:
         return_steps -= 1.0
     return Energies(
-        min(max(battery_kwh, home.battery_low_kwh), home.battery_high_kwh),
-        min(max(tank_kwh, 0.0), home.tank_kwh),
+        battery_kwh,
+        tank_kwh,
         max(energies.car_debt_kwh + (now.car_kw - rest.car_kw) * dt, 0.0),
         heat_debt_kwh,
         return_kw,
@@ -164,22 +207,13 @@ def move_on(home: Home, now: Now, energies: Energies, rest: AtRest, stores: tupl
 @_inlined
 def _home(plant: Plant, signals: Signals, h: int) -> Home:
     return Home(
-        plant.step_hours,
-        plant.car_max_kw[h],
-        plant.car_count[h],
-        plant.pump_max_kw[h],
-        plant.battery_charge_kw[h],
-        plant.battery_discharge_kw[h],
-        plant.battery_low_kwh[h],
-        plant.battery_high_kwh[h],
-        plant.charge_share[h],
-        plant.discharge_share[h],
-        plant.tank_kwh[h],
-        signals.car_law_kw[h],
-        signals.pump_law_kw[h],
-        signals.home_law_kw[h],
+        plant.step_hours, plant.car_max_kw[h], plant.car_count[h], plant.pump_max_kw[h],
+        plant.battery_charge_kw[h], plant.battery_discharge_kw[h],
+        plant.battery_low_kwh[h], plant.battery_high_kwh[h],
+        plant.charge_share[h], plant.discharge_share[h], plant.tank_kwh[h],
+        signals.car_law_kw[h], signals.pump_law_kw[h], signals.home_law_kw[h],
         float(signals.heat_return_steps),
-    )
+    )  # fmt: skip
 
 
 @_inlined
@@ -189,7 +223,7 @@ def _now(plant: Plant, signals: Signals, h: int, t: int) -> Now:
         plant.load_kw[h, t],
         plant.generation_kw[made, t] if made >= 0 else 0.0,
         plant.car_kw[car, t] if car >= 0 else 0.0,
-        plant.car_plugged[car, t] if car >= 0 else 0,
+        plant.car_plugged[car, t] if car >= 0 else 0.0,
         plant.heat_kw[pump, t] if pump >= 0 else 0.0,
         plant.cop[pump, t] if pump >= 0 else 1.0,
         signals.car_cap_kw[t],
@@ -199,7 +233,7 @@ def _now(plant: Plant, signals: Signals, h: int, t: int) -> Now:
 
 
 @_inlined
-def _row(values: npt.NDArray[Any], of: int, nothing: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _row(values: FloatArray, of: int, nothing: FloatArray) -> FloatArray:
     """A household's row of a series, or a row of what it is without the device."""
     return values[of] if of >= 0 else nothing
 
@@ -207,23 +241,16 @@ def _row(values: npt.NDArray[Any], of: int, nothing: npt.NDArray[Any]) -> npt.ND
 @_inlined
 def _energies(state: State, h: int) -> Energies:
     return Energies(
-        state.battery_kwh[h],
-        state.tank_kwh[h],
-        state.car_debt_kwh[h],
-        state.heat_debt_kwh[h],
-        state.return_kw[h],
-        state.return_steps[h],
-    )
+        state.battery_kwh[h], state.tank_kwh[h], state.car_debt_kwh[h], state.heat_debt_kwh[h],
+        state.return_kw[h], state.return_steps[h],
+    )  # fmt: skip
 
 
 @_inlined
 def _keep(state: State, h: int, energies: Energies) -> None:
-    state.battery_kwh[h] = energies.battery_kwh
-    state.tank_kwh[h] = energies.tank_kwh
-    state.car_debt_kwh[h] = energies.car_debt_kwh
-    state.heat_debt_kwh[h] = energies.heat_debt_kwh
-    state.return_kw[h] = energies.return_kw
-    state.return_steps[h] = energies.return_steps
+    state.battery_kwh[h], state.tank_kwh[h] = energies.battery_kwh, energies.tank_kwh
+    state.car_debt_kwh[h], state.heat_debt_kwh[h] = energies.car_debt_kwh, energies.heat_debt_kwh
+    state.return_kw[h], state.return_steps[h] = energies.return_kw, energies.return_steps
 
 
 @_inlined
@@ -241,7 +268,6 @@ def _write_parts(parts: FloatArray, t: int, now: Now, rest: AtRest, energies: En
 @_inlined
 def _write_served(sums: FloatArray, dt: float, now: Now, rest: AtRest, energies: Energies) -> None:
     """Add what was asked for, served and put off to the sums of a household."""
-    put_off_kw = now.heat_kw - rest.heat_kw - rest.unserved_kw
     sums[Sum.LOAD] += now.load_kw * dt
     sums[Sum.GENERATION] += now.generation_kw * dt
     sums[Sum.CAR_DEMAND] += now.car_kw * dt
@@ -251,7 +277,7 @@ def _write_served(sums: FloatArray, dt: float, now: Now, rest: AtRest, energies:
     sums[Sum.HEAT_DEMAND] += now.heat_kw * dt
     sums[Sum.HEAT] += rest.heat_kw * dt
     sums[Sum.UNSERVED_HEAT] += rest.unserved_kw * dt
-    sums[Sum.HEAT_DEFERRED] += max(put_off_kw, 0.0) * dt
+    sums[Sum.HEAT_DEFERRED] += max(rest.put_off_kw, 0.0) * dt
     sums[Sum.HEAT_DELAY_KWH_H] += energies.heat_debt_kwh * dt
 
 
@@ -319,7 +345,7 @@ def run_rule(
     ``state`` is moved on, ``record`` filled.
     """
     count = plant.load_kw.shape[1]
-    nothing, one, never = np.zeros(count), np.ones(count), np.zeros(count, dtype=np.uint8)
+    nothing, one = np.zeros(count), np.ones(count)
     car_cap_kw, heat_cap_share = signals.car_cap_kw, signals.heat_cap_share
     law, wait = signals.law, signals.wait
     for h in range(len(state.battery_kwh)):
@@ -329,7 +355,7 @@ def run_rule(
         load_kw, cheap = plant.load_kw[h], signals.cheap[h]
         generation_kw = _row(plant.generation_kw, plant.generation_of[h], nothing)
         car_kw = _row(plant.car_kw, plant.car_of[h], nothing)
-        car_plugged = _row(plant.car_plugged, plant.car_of[h], never)
+        car_plugged = _row(plant.car_plugged, plant.car_of[h], nothing)
         heat_kw = _row(plant.heat_kw, plant.pump_of[h], nothing)
         cop = _row(plant.cop, plant.pump_of[h], one)
         own = (record.sums[h], record.reach[h])

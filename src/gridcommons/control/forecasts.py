@@ -59,8 +59,9 @@ class Statistical:
         """The quantile of tomorrow's load, shape (steps,) [kW]."""
         table, place = _by_day(measured_kw, time)
         forecast = _persist(table)
-        for day in range(LEAST_DAYS, len(table)):
-            forecast[day] = self._day(table[max(0, day - MEMORY_DAYS - 7) : day])
+        whole = int(np.isnan(table[0]).any())
+        for day in range(LEAST_DAYS + whole, len(table)):
+            forecast[day] = self._day(table[max(whole, day - MEMORY_DAYS - 7) : day])
         return forecast[place]
 
     def _day(self, past: FloatArray) -> FloatArray:
@@ -106,12 +107,15 @@ def _by_day(values: FloatArray, time: TimeAxis) -> tuple[FloatArray, tuple[IntAr
     table = np.where(count > 0.0, total / np.maximum(count, 1.0), np.nan)
     for row in table:
         known = np.flatnonzero(np.isfinite(row))
-        row[:] = np.interp(np.arange(slots), known, row[known])
+        inside = np.arange(known[0], known[-1] + 1)
+        # A gap is an hour that the clock skips; what lies outside the window is not known.
+        row[inside] = np.interp(inside, known, row[known])
     return table, (day, slot)
 
 
 def _persist(table: FloatArray) -> FloatArray:
     forecast = np.full_like(table, np.nan)
     forecast[1:] = table[:-1]
-    forecast[7:] = table[:-7]
+    # A window may begin in the middle of a day: what is not known of a week ago is yesterday's.
+    forecast[7:] = np.where(np.isnan(table[:-7]), forecast[7:], table[:-7])
     return forecast

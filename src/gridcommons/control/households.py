@@ -127,8 +127,13 @@ class _Rows:
         return total
 
     def tan(self, kind: str) -> FloatArray:
-        """Reactive per active power of a kind, shape (households,)."""
-        return self.first(kind, reactive_per_active, 0.0)
+        """Reactive per active power of a kind, (households,); 0 where the study gives the kvar themselves."""
+
+        def tan(asset: Asset) -> float:
+            given = f"{asset.asset}.q_kvar" in self.profiles.columns
+            return 0.0 if given else reactive_per_active(asset)
+
+        return self.first(kind, tan, 0.0)
 
 
 def _plant(rows: _Rows, profiles: Profiles) -> Plant:
@@ -142,7 +147,7 @@ def _plant(rows: _Rows, profiles: Profiles) -> Plant:
         generation_kw=rows.profile("generation", lambda a: profiles.of(a.asset)),
         generation_of=rows.index("generation"),
         car_kw=rows.profile("ev_charger", lambda a: profiles.of(a.asset)),
-        car_plugged=_plugged(rows, profiles),
+        car_plugged=rows.profile("ev_charger", lambda a: profiles.of(f"{a.asset}.plugged_in", otherwise=1.0)),
         car_of=rows.index("ev_charger"),
         car_max_kw=rows.total("ev_charger", lambda a: cast(EvCharger, a).charge_max_kw),
         car_count=rows.total("ev_charger", lambda _: 1.0),
@@ -151,7 +156,6 @@ def _plant(rows: _Rows, profiles: Profiles) -> Plant:
         cop=cop,
         pump_of=rows.index("heat_pump"),
         pump_max_kw=rows.total("heat_pump", lambda a: cast(HeatPump, a).consumption_max_kw),
-        pump_count=rows.total("heat_pump", lambda _: 1.0),
         pump_tan=rows.tan("heat_pump"),
         battery_charge_kw=rows.total(battery, lambda a: cast(Battery, a).charge_max_kw),
         battery_discharge_kw=rows.total(battery, lambda a: cast(Battery, a).discharge_max_kw),
@@ -180,7 +184,7 @@ def _energy_kwh(asset: Asset, share: str) -> float:
 
 
 def _fixed(rows: _Rows, profiles: Profiles) -> tuple[FloatArray, FloatArray]:
-    """Net power that nobody controls, and all reactive power that is not a controlled device's."""
+    """Net power that nobody controls, and all reactive power that does not follow a controlled device."""
     load_kw = np.zeros((rows.count, rows.steps))
     load_kvar = np.zeros((rows.count, rows.steps))
     for place, asset in rows.fixed:
@@ -189,6 +193,8 @@ def _fixed(rows: _Rows, profiles: Profiles) -> tuple[FloatArray, FloatArray]:
         load_kvar[place] += profiles.net_kvar(asset, net_kw)
     for place, asset in rows.of_kind["generation"]:
         load_kvar[place] += profiles.net_kvar(asset, -profiles.of(asset.asset))
+    for place, asset in (row for kind in CONTROLLED for row in rows.of_kind[kind]):
+        load_kvar[place] += profiles.of(f"{asset.asset}.q_kvar")
     return load_kw, load_kvar if load_kvar.any() else load_kvar[:, :1]
 
 
@@ -211,11 +217,6 @@ def _cop(pump: HeatPump, profiles: Profiles) -> FloatArray:
     return profiles.of(f"{pump.asset}.cop", otherwise=1.0 if np.isnan(pump.cop) else pump.cop)
 
 
-def _plugged(rows: _Rows, profiles: Profiles) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    share = rows.profile("ev_charger", lambda a: profiles.of(f"{a.asset}.plugged_in", otherwise=1.0))
-    return (share > 0.0).astype(np.uint8)
-
-
 def _refuse(study: Study, community: Community) -> None:
     """Everything that keeps a mix from being controlled, at once."""
     by_member: dict[str, list[Asset]] = {}
@@ -234,24 +235,44 @@ def _refuse(study: Study, community: Community) -> None:
 
 
 def _member_problems(member: str, assets: Sequence[Asset], profiles: Profiles) -> list[Problem]:
-    kinds = [asset.kind for asset in assets]
     problems = []
-    if not any(profiles.of(asset.asset).any() for asset in assets):
-        expected = "at least one asset with a profile: a household that draws nothing is no household"
-        problems.append(Problem(FILE, f"member {member!r} without any profile", expected))
-    if "heat_store" in kinds and "heat_pump" not in kinds:
-        expected = "a heat pump of the same member, which charges it"
-        problems.append(Problem(FILE, f"a heat_store of {member!r} without one", expected))
+    unheard = [asset.asset for asset in assets if asset.needs_profile and asset.asset not in profiles.columns]
+    if unheard:
+        expected = f"a profile of {', '.join(unheard)}: what it draws or makes over time"
+        problems.append(Problem(FILE, f"member {member!r} with an asset without profile", expected))
+    problems += _store_problems(member, assets)
+    for asset in assets:
+        if isinstance(asset, EvCharger) and (profiles.of(asset.asset) < 0.0).any():
+            expected = "charging alone: control plans no discharge of cars"
+            problems.append(Problem(FILE, f"{asset.asset!r} with a discharging profile", expected))
+    for kind in CONTROLLED:
+        factors = {
+            ("q_kvar",) if f"{asset.asset}.q_kvar" in profiles.columns else asset.power_factor
+            for asset in assets
+            if asset.kind == kind
+        }
+        if len(factors) > 1:
+            expected = "one power factor for all of a kind behind one meter, or q_kvar for all of them"
+            problems.append(Problem(FILE, f"{kind}s of {member!r} with several power factors", expected))
+    return problems
+
+
+def _store_problems(member: str, assets: Sequence[Asset]) -> list[Problem]:
+    problems = []
+    pumps = [asset for asset in assets if asset.kind == "heat_pump"]
+    if any(asset.kind == "heat_store" for asset in assets):
+        if not pumps:
+            expected = "a heat pump of the same member, which charges it"
+            problems.append(Problem(FILE, f"a heat_store of {member!r} without one", expected))
+        elif not any(pump.flexible for pump in pumps):
+            expected = "a flexible heat pump: one that follows its profile charges no store"
+            problems.append(Problem(FILE, f"a heat_store of {member!r} beside a fixed heat pump", expected))
     shares = {
         (a.charge_efficiency_share, a.discharge_efficiency_share) for a in assets if isinstance(a, Battery)
     }
     if len(shares) > 1:
         expected = "batteries of one efficiency behind one meter, which act as one"
         problems.append(Problem(FILE, f"batteries of {member!r} with different efficiencies", expected))
-    for asset in assets:
-        if isinstance(asset, EvCharger) and (profiles.of(asset.asset) < 0.0).any():
-            expected = "charging alone: control plans no discharge of cars"
-            problems.append(Problem(FILE, f"{asset.asset!r} with a discharging profile", expected))
     return problems
 
 

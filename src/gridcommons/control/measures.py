@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gridcommons.control.households import Households
-from gridcommons.control.plant import Signals, UInt8Array
+from gridcommons.control.plant import BY_DEVICE, BY_HOME, Signals, UInt8Array
 from gridcommons.control.settings import Settings
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.model.time import TimeAxis
@@ -25,6 +25,12 @@ LARGE_DEVICE_KW = 11.0
 """Above this rating a heat pump may draw ``LARGE_SHARE`` of it under §14a EnWG."""
 
 LARGE_SHARE = 0.4
+
+CALLS = 1
+"""Sets the draws of who is called first apart from all others of a seed."""
+
+ASSUMED_COP = 2.0
+"""Least heat that a pump is counted on to make of its electricity when it is asked how long a tank takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +75,8 @@ class Forecast:
                 yield start, start + int(inside[0]), end
 
     def steps(self, hours: float) -> int:
-        """Number of intervals in some hours, at least one."""
-        return max(1, round(hours / self.step_hours))
+        """Number of intervals in some hours."""
+        return round(hours / self.step_hours)
 
 
 def make_forecast(known_kw: FloatArray, limit_kw: float, time: TimeAxis) -> Forecast:
@@ -134,7 +140,8 @@ def cap_heat_at_night(call: Call, asked: Asked) -> None:
     """CurB after 23:00 alone, when the heat put off can come back without a new peak."""
     hour, settings = call.forecast.hour, call.settings
     late, early = hour >= settings.night_from_hour, hour < settings.night_to_hour
-    for part in (early, late):
+    over_midnight = settings.night_from_hour > settings.night_to_hour
+    for part in (early, late) if over_midnight else (early & late,):
         _cap_heat(call, asked, "CurB_night", part)
 
 
@@ -142,6 +149,8 @@ def _cap_heat(call: Call, asked: Asked, name: str, among: BoolArray | None) -> N
     forecast, settings = call.forecast, call.settings
     for _, onset, _ in forecast.onsets(among):
         stop = min(onset + forecast.steps(settings.heat_cap_hours), len(forecast.day))
+        if stop == onset:
+            continue
         asked.heat_cap_share[onset:stop] = settings.heat_cap_share
         asked.call(name, onset, stop)
 
@@ -152,10 +161,11 @@ def charge_ahead(call: Call, asked: Asked) -> None:
     One price for all would make all stores charge at once, and a new peak of them. ``staggered`` calls
     them one after the other, in an order that is drawn anew each day, as many as there is room for.
     """
+    length = call.forecast.steps(call.settings.precharge_hours)
     for start, onset, _ in call.forecast.onsets():
-        if onset == start:
+        if onset == start or not length:
             continue
-        window = _lowest(call.forecast, start, onset, call.forecast.steps(call.settings.precharge_hours))
+        window = _lowest(call.forecast, start, onset, length)
         at_once = call.settings.precharge == "at_once"
         asked.cheap[:, window] |= np.uint8(1) if at_once else _stagger(call, window)
         asked.call("ProA", window.start, window.stop)
@@ -177,10 +187,13 @@ def _stagger(call: Call, window: slice) -> UInt8Array:
     room_kw = (forecast.limit_kw - expected_kw) * call.settings.precharge_room_share
     tank_kw = np.where(plant.tank_kwh > 0.0, plant.pump_max_kw, 0.0)
     draw_kw = plant.battery_charge_kw + tank_kw
-    hours = _hours_to_fill(plant.battery_high_kwh - plant.battery_low_kwh, plant.battery_charge_kw)
-    left = np.ceil(np.maximum(hours, _hours_to_fill(plant.tank_kwh, 2.0 * tank_kw)) / forecast.step_hours)
+    stored_kw = plant.charge_share * plant.battery_charge_kw
+    hours = _hours_to_fill(plant.battery_high_kwh - plant.battery_low_kwh, stored_kw)
+    left = np.ceil(
+        np.maximum(hours, _hours_to_fill(plant.tank_kwh, ASSUMED_COP * tank_kw)) / forecast.step_hours
+    )
     day = int(forecast.day[window.start])
-    order = np.random.default_rng((call.seed, day)).permutation(np.flatnonzero(draw_kw > 0.0))
+    order = np.random.default_rng((call.seed, CALLS, day)).permutation(np.flatnonzero(draw_kw > 0.0))
     called = np.zeros((len(draw_kw), len(room_kw)), dtype=np.uint8)
     for row in np.argsort(-room_kw, kind="stable"):
         waiting = order[left[order] > 0.0]
@@ -203,12 +216,12 @@ def hold_back(call: Call, asked: Asked) -> None:
 
 def limit_devices(call: Call, asked: Asked) -> None:
     """§14a EnWG, direct: while congested each device may draw 4.2 kW from the grid, own generation on top."""
-    _limit(call, asked, "law14a", 1)
+    _limit(call, asked, "law14a", BY_DEVICE)
 
 
 def limit_homes(call: Call, asked: Asked) -> None:
     """§14a EnWG by energy manager: while congested the devices of a home share ``manager_limit_kw``."""
-    _limit(call, asked, "law14a_manager", 2)
+    _limit(call, asked, "law14a_manager", BY_HOME)
 
 
 def _limit(call: Call, asked: Asked, name: str, code: int) -> None:
@@ -269,21 +282,25 @@ def ask(measures: Sequence[str], call: Call) -> Asked:
 
 
 def make_signals(asked: Asked, households: Households, settings: Settings, step_hours: float) -> Signals:
-    """What was asked for, as the compiled rule reads it."""
-    plant = households.plant
-    batteries = plant.battery_charge_kw > 0.0
-    devices = plant.car_count + plant.pump_count + batteries
-    pump_kw = plant.pump_max_kw
-    law_kw = settings.law_kw
+    """What was asked for, as the compiled rule reads it.
+
+    §14a EnWG counts what is rated above ``law_kw``: each car, all heat pumps of a home as one, and a
+    battery, which may charge from the grid.
+    """
+    plant, law_kw = households.plant, settings.law_kw
+    each_car_kw = plant.car_max_kw / np.maximum(plant.car_count, 1.0)
+    pump_counts = plant.pump_max_kw > law_kw
+    devices = plant.car_count * (each_car_kw > law_kw) + pump_counts + (plant.battery_charge_kw > law_kw)
+    pump_kw = np.where(pump_counts, plant.pump_max_kw, 0.0)
     home_kw = [manager_limit_kw(int(n), float(p), law_kw) for n, p in zip(devices, pump_kw, strict=True)]
-    large = pump_kw > LARGE_DEVICE_KW
+    large_kw = np.where(pump_kw > LARGE_DEVICE_KW, LARGE_SHARE * pump_kw, 0.0)
     return Signals(
         car_cap_kw=asked.car_cap_kw,
         heat_cap_share=asked.heat_cap_share,
         law=asked.law,
-        car_law_kw=law_kw * plant.car_count,
-        pump_law_kw=np.where(large, np.maximum(law_kw, LARGE_SHARE * pump_kw), law_kw * plant.pump_count),
-        home_law_kw=np.array(home_kw),
+        car_law_kw=np.where(each_car_kw > law_kw, law_kw, np.inf),
+        pump_law_kw=np.where(pump_counts, np.maximum(law_kw, large_kw), np.inf),
+        home_law_kw=np.where(devices > 0, np.array(home_kw), np.inf),
         cheap=asked.cheap,
         wait=asked.wait,
         heat_return_steps=max(1, round(settings.heat_return_hours / step_hours)),

@@ -1,11 +1,11 @@
 """Everything behind the meters: arrays that the compiled rule reads and writes, and what it computes with.
 
 Arrays over time stand row by row, (devices, steps), because the rule follows one household through time.
+Whoever moves a field here clears numba's cache: it sees edits of ``dispatch.py`` alone.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,8 @@ class Plant(NamedTuple):
 
     Series have shape (devices, steps), ``load`` (households, steps), ratings (households,). A household
     without a device has −1 in its index and 0 in its ratings. ``load_kvar`` has one step where it is
-    constant. Several cars or pumps of a household count as one of their summed rating.
+    constant. ``car_plugged`` is the number of a household's cars that are there, parts of an interval
+    as parts of a car. Several cars or pumps of a household count as one of their summed rating.
     """
 
     step_hours: float
@@ -30,7 +31,7 @@ class Plant(NamedTuple):
     generation_kw: FloatArray
     generation_of: IntArray
     car_kw: FloatArray
-    car_plugged: UInt8Array
+    car_plugged: FloatArray
     car_of: IntArray
     car_max_kw: FloatArray
     car_count: FloatArray
@@ -39,7 +40,6 @@ class Plant(NamedTuple):
     cop: FloatArray
     pump_of: IntArray
     pump_max_kw: FloatArray
-    pump_count: FloatArray
     pump_tan: FloatArray
     battery_charge_kw: FloatArray
     battery_discharge_kw: FloatArray
@@ -51,12 +51,17 @@ class Plant(NamedTuple):
     tank_kwh: FloatArray
 
 
+BY_DEVICE, BY_HOME = 1, 2
+"""What ``Signals.law`` limits."""
+
+
 class Signals(NamedTuple):
     """What measures ask of the devices. Shape (steps,) unless said; infinity asks nothing.
 
-    ``car_cap_kw`` is a cap a station [kW], ``heat_cap_share`` a cap of heat output as a share of the pump's
-    maximum. ``law`` is 1 where §14a EnWG limits each device to ``car_law_kw`` and ``pump_law_kw``
-    (households,), 2 where it limits cars and pump together to ``home_law_kw`` (households,). Where
+    ``car_cap_kw`` is a cap a car [kW], ``heat_cap_share`` a cap of the pump's output as a share of its
+    maximum. ``law`` is ``BY_DEVICE`` where §14a EnWG limits each car to ``car_law_kw`` and the pump to
+    ``pump_law_kw`` (households, infinite where it is too small for the law), ``BY_HOME`` where it limits
+    them together to ``home_law_kw`` (households). Where
     ``cheap`` (households, steps) is 1, stores charge from the grid; where ``wait`` is 1, they do not
     discharge. ``heat_return_steps`` is the time over which heat that was put off is returned.
     """
@@ -113,7 +118,7 @@ class Now(NamedTuple):
     load_kw: float
     generation_kw: float
     car_kw: float
-    car_plugged: int
+    car_plugged: float
     heat_kw: float
     cop: float
     car_cap_kw: float
@@ -135,14 +140,16 @@ class Energies(NamedTuple):
 class AtRest(NamedTuple):
     """One household's interval before its stores are set [kW].
 
-    ``car_kw`` and ``heat_kw`` are what is served, ``forced_kw`` heat that the tank must give, ``unserved_kw``
-    heat that nobody can give; ``residual_kw`` is the net power with stores at rest. The rooms say how far
-    each store can go; those of the tank are heat.
+    ``car_kw`` and ``heat_kw`` are what is served, ``forced_kw`` heat that the tank must give, ``put_off_kw``
+    heat that a cap puts off (negative where it comes back), ``unserved_kw`` heat that nobody can give;
+    ``residual_kw`` is the net power with stores at rest. The rooms say how far each store can go; those of
+    the tank are heat.
     """
 
     car_kw: float
     heat_kw: float
     forced_kw: float
+    put_off_kw: float
     unserved_kw: float
     cop: float
     residual_kw: float
@@ -170,45 +177,6 @@ class Worth(NamedTuple):
     tank_from_grid: int
     battery_to_load: int
     tank_to_load: int
-
-
-class Sum(IntEnum):
-    """Columns of the sums by household over the year [kWh], delays [kWh·h], and money."""
-
-    IMPORTED = 0
-    FED_IN = 1
-    LOAD = 2
-    GENERATION = 3
-    CAR_DEMAND = 4
-    CAR = 5
-    HEAT_DEMAND = 6
-    HEAT = 7
-    PUMP = 8
-    UNSERVED_HEAT = 9
-    CHARGED = 10
-    DISCHARGED = 11
-    TANK_CHARGED = 12
-    TANK_DISCHARGED = 13
-    CAR_DEFERRED = 14
-    HEAT_DEFERRED = 15
-    CAR_DELAY_KWH_H = 16
-    HEAT_DELAY_KWH_H = 17
-    IMPORT_COST = 18
-    FEED_IN_REVENUE = 19
-
-
-class Part(IntEnum):
-    """Rows of the sums over all households by interval [kW], [kWh]."""
-
-    LOAD_KW = 0
-    GENERATION_KW = 1
-    CAR_KW = 2
-    PUMP_KW = 3
-    BATTERY_KW = 4
-    BATTERY_KWH = 5
-    TANK_KWH = 6
-    CAR_DEBT_KWH = 7
-    HEAT_DEBT_KWH = 8
 
 
 class Record(NamedTuple):

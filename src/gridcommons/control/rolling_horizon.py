@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcommons.control.congestion import GridProgram
-from gridcommons.control.dispatch import carry_out, look_at_all, run_rule
+from gridcommons.control.dispatch import Part, Sum, carry_out, look_at_all, run_rule
 from gridcommons.control.households import Households, copy_state
-from gridcommons.control.plant import Part, Record, Signals, State, Sum, Worth
+from gridcommons.control.plant import Record, Signals, State, Worth
 from gridcommons.control.settings import Costs
 from gridcommons.model.grid import FloatArray, IntArray
 

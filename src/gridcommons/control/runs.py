@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gridcommons.control.congestion import GridProgram, monitor
+from gridcommons.control.dispatch import Part, Sum
 from gridcommons.control.households import Households
 from gridcommons.control.measures import MEASURE_FUNCTIONS, Asked, Call, ask, make_forecast, make_signals
-from gridcommons.control.plant import Part, Sum
 from gridcommons.control.rolling_horizon import ControlledYear, control_year
 from gridcommons.control.scenarios import Scenario
 from gridcommons.control.settings import Settings

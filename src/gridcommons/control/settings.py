@@ -8,6 +8,12 @@ from typing import Literal
 
 from gridcommons.control.scenarios import SOURCE_SCENARIOS, scenario_problem
 
+MOST_COST = 1000.0
+"""Largest cost of dispatch: what breaks a limit is a hundred times as dear."""
+
+LEAST_DISTANCE = 0.1
+"""Least distance of two costs that follow each other: what breaks ties is a hundredth of it."""
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -123,6 +129,13 @@ class Settings:
         ]
         if self.heat_return_hours <= 0.0:
             said.append(f"heat_return_hours = {self.heat_return_hours:g}, but it is above 0")
+        if self.station_limit_kw is not None and self.station_limit_kw <= 0.0:
+            said.append(f"station_limit_kw = {self.station_limit_kw:g}, but it is above 0")
+        said += [
+            f"{name} = {getattr(self, name):g}, but an hour of the day lies from 0 to 24"
+            for name in ("night_from_hour", "night_to_hour")
+            if not 0.0 <= getattr(self, name) <= 24.0
+        ]
         return said
 
     def _cost_problem(self) -> str:
@@ -130,16 +143,26 @@ class Settings:
         unknown = sorted(set(self.costs) - set(known))
         if unknown:
             return f"costs names {', '.join(unknown)}, but known are {', '.join(known)}"
-        order = [*self.order.__dict__.values()][:6]
-        if any(low >= high for low, high in zip(order[:-1], order[1:], strict=True)):
-            return "costs must rise from feed_in over charging and discharging to grid"
-        if not self.order.feed_in < self.order.cheap_grid < self.order.charge_tank:
-            return "costs.cheap_grid lies between feed_in and charge_tank, else import for export pays"
-        if self.order.dear_discharge <= self.order.grid:
-            return "costs.dear_discharge lies above grid"
+        costs = self.order
+        usual = [*costs.__dict__.values()][:6]
+        if not _rises(usual):
+            return "costs must rise from feed_in over charging and discharging to grid" + _BY
+        if not _rises([costs.feed_in, costs.cheap_grid, costs.charge_tank]):
+            return "costs.cheap_grid lies between feed_in and charge_tank, else import for export pays" + _BY
+        if not _rises([costs.grid, costs.dear_discharge]):
+            return "costs.dear_discharge lies above grid" + _BY
+        if max(abs(cost) for cost in costs.__dict__.values()) > MOST_COST:
+            return f"costs lie from -{MOST_COST:g} to {MOST_COST:g}: what breaks a limit must be dearer"
         return ""
 
     @property
     def order(self) -> Costs:
         """The costs as given, the rest by default."""
         return Costs(**self.costs)
+
+
+_BY = f", each by at least {LEAST_DISTANCE:g}"
+
+
+def _rises(costs: list[float]) -> bool:
+    return all(high - low >= LEAST_DISTANCE for low, high in zip(costs[:-1], costs[1:], strict=True))

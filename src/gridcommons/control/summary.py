@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gridcommons.control.dispatch import Sum
 from gridcommons.control.households import Households
-from gridcommons.control.plant import Sum
 from gridcommons.control.runs import DIRECTIONS, FinishedRun, Job, balance_kwh, stores_outside_kwh, violations
 from gridcommons.control.scenarios import Scenario
 from gridcommons.model.study import Study

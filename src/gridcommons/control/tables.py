@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from gridcommons.control.dispatch import Part, Sum
 from gridcommons.control.households import Households
 from gridcommons.control.measures import MEASURE_FUNCTIONS
-from gridcommons.control.plant import Part, Sum
 from gridcommons.control.runs import DIRECTIONS, FinishedRun, Job, balance_kwh, violations
 from gridcommons.control.station import KINDS
 from gridcommons.model.grid import FloatArray
@@ -139,8 +139,7 @@ def _loadings(study: Study, job: Job, run: FinishedRun) -> Columns:
 
 
 def _calls(study: Study, job: Job, run: FinishedRun) -> Columns:
-    stamps = study.time.stamps()
-    step = stamps[1] - stamps[0] if len(stamps) > 1 else np.timedelta64(0, "ms")
+    stamps, step = study.time.stamps(), np.timedelta64(study.time.step_minutes, "m")
     return {
         **_keys(job, len(run.call_measure)),
         "measure": _text(list(MEASURE_FUNCTIONS))[run.call_measure],

@@ -1,7 +1,8 @@
 """Who has what: shares of all households of a cluster, drawn from the study's seed.
 
-Roofs are drawn at random, and today's are among the future's. Batteries stand only under a roof with
-solar modules, heat stores only where a heat pump is, too. Cars and heat pumps are drawn on their own.
+Each kind has one seeded ranking of the households, and its owners are the first of it, so a larger share
+takes from none. Batteries and heat stores have no ranking of their own: they go to the first of the solar
+modules', who have these by construction, so that no draw can miss a count.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gridcommons.synthesis.draws import generator_for
 KINDS = ("pv", "battery", "heat_pump", "heat_store", "ev")
 """What a mix may hold, by the names in its settings and in the ids of assets."""
 NEEDS: dict[str, tuple[str, ...]] = {"battery": ("pv",), "heat_store": ("pv", "heat_pump")}
-"""What a household must have before it can have the other."""
+"""What a household with one has, too: so there can be no more of the one than of each of the others."""
 SIZES: dict[str, tuple[str, ...]] = {
     "pv": ("pv_kw",),
     "battery": ("battery_kwh", "battery_kw"),
@@ -122,8 +123,10 @@ def draw_mix(
 ) -> tuple[dict[str, frozenset[str]], list[Problem]]:
     """Who has what in one cluster: members by kind; and what cannot be, with numbers.
 
-    The order in which households get each kind depends on the seed and the cluster alone: a larger
-    share adds households and takes it from none.
+    Solar modules and cars go to the first of their own ranking, which depends on the seed and the
+    cluster alone; batteries and heat stores to the first of the solar modules'; heat pumps to the
+    households with a heat store, then to the first others of their own ranking. So a larger share adds
+    households of its kind and takes it from none, and a mix is refused only where its counts cannot fit.
 
     Parameters
     ----------
@@ -138,17 +141,19 @@ def draw_mix(
     place : MixPlace
         Where the mix stands.
     """
-    owners: dict[str, frozenset[str]] = {}
+    count = {kind: wanted_count(mix.share_of(kind), len(members)) for kind in KINDS}
     problems = []
-    for kind in KINDS:
-        order = generator_for(seed, "mix", kind, cluster).permutation(len(members))
-        queue = [members[index] for index in order]
-        fit = [member for member in queue if all(member in owners[need] for need in NEEDS.get(kind, ()))]
-        count = wanted_count(mix.share_of(kind), len(members))
-        if count > len(fit):
-            problems.append(_too_few(kind, cluster, (count, len(fit), len(members)), mix, place))
-        owners[kind] = frozenset(fit[:count])
-    return owners, problems
+    for kind, needs in NEEDS.items():
+        if count[kind] > min(count[need] for need in needs):
+            problems.append(_too_few(kind, cluster, (count, len(members)), mix, place))
+    rank = {
+        kind: [members[i] for i in generator_for(seed, "mix", kind, cluster).permutation(len(members))]
+        for kind in ("pv", "heat_pump", "ev")
+    }
+    rank["battery"] = rank["heat_store"] = rank["pv"]
+    with_store = rank["pv"][: count["heat_store"]]
+    rank["heat_pump"] = list(dict.fromkeys([*with_store, *rank["heat_pump"]]))
+    return {kind: frozenset(rank[kind][: count[kind]]) for kind in KINDS}, problems
 
 
 def shrinking_roofs(today: Mapping[str, Mix], future: Mapping[str, Mix], place: MixPlace) -> list[Problem]:
@@ -164,14 +169,17 @@ def shrinking_roofs(today: Mapping[str, Mix], future: Mapping[str, Mix], place: 
     ]
 
 
-def _too_few(kind: str, cluster: str, counts: tuple[int, int, int], mix: Mix, place: MixPlace) -> Problem:
-    count, fit, households = counts
+def _too_few(
+    kind: str, cluster: str, counts: tuple[Mapping[str, int], int], mix: Mix, place: MixPlace
+) -> Problem:
+    count, households = counts
     where = f" in {cluster}" if cluster else ""
-    what = {"battery": "roofs", "heat_store": "households with solar modules and a heat pump"}[kind]
-    has = "has" if fit == 1 else "have"
+    names = {"pv": "solar modules", "heat_pump": "a heat pump"}
+    fit = min(count[need] for need in NEEDS[kind])
+    has = " and ".join(f"{count[need]} with {names[need]}" for need in NEEDS[kind])
     return place.problem(
         f"{kind}_share",
-        f"{kind}_share {mix.share_of(kind):g} of {households} households{where} asks for {count} {what}, "
-        f"{fit} {has} {'one' if kind == 'battery' else 'both'}",
-        f"at most {fit / households:.4g}" if households else "0",
+        f"{kind}_share {mix.share_of(kind):g} of {households} households{where}: {count[kind]}, where {has} "
+        f"are asked for",
+        f"at most {fit / households:.4g}",
     )

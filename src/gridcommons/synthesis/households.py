@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridcommons.model.grid import FloatArray
-from gridcommons.synthesis.local_time import LocalTime, normalised
+from gridcommons.synthesis.local_time import LocalTime, normalised, quarter_parts
 
 REFERENCE_KWH = 3500.0
 """Energy of the household whose appliances have the powers below [kWh/a]; others are scaled."""
@@ -83,9 +83,8 @@ def standard_profile(table_w: FloatArray, local: LocalTime) -> FloatArray:
     """
     kind = np.where(local.weekday == 6, 2, np.where(local.weekday == 5, 1, 0))
     values = np.zeros(len(local.day))
-    quarters = max(1, local.step_minutes // 15)
-    for ahead in range(quarters):
-        values += table_w[local.month - 1, kind, (local.minute_of_day // 15 + ahead) % 96] / quarters
+    for quarter, share in quarter_parts(local):
+        values += share * table_w[local.month - 1, kind, quarter % 96]
     t = local.day_of_year.astype(float)
     factor = -3.92e-10 * t**4 + 3.2e-7 * t**3 - 7.02e-5 * t**2 + 2.1e-3 * t + 1.24
     return normalised(values * factor, local)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,6 +11,9 @@ import numpy as np
 
 from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.model.time import TimeAxis
+
+QUARTER_MINUTES = 15
+"""What tables by the clock are in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +90,26 @@ def whole_years(time: TimeAxis) -> tuple[TimeAxis, slice]:
     start = time.start - before * step
     steps = -((start - end) // step)
     return TimeAxis(start, time.step_minutes, steps, time.timezone), slice(before, before + time.steps)
+
+
+def quarter_parts(local: LocalTime) -> Iterator[tuple[IntArray, FloatArray]]:
+    """The quarters of an hour that each interval touches, and the share of it that lies in each.
+
+    Parameters
+    ----------
+    local : LocalTime
+        The intervals, of any length and beginning at any minute.
+
+    Yields
+    ------
+    quarter, share : (steps,)
+        Quarter of the day, from 0, beyond 95 on the next day; 0 to 1, over all that is yielded a sum of 1.
+    """
+    first, into = np.divmod(local.minute_of_day, QUARTER_MINUTES)
+    for ahead in range(-(-(int(into.max()) + local.step_minutes) // QUARTER_MINUTES)):
+        begin = np.maximum(into, ahead * QUARTER_MINUTES)
+        end = np.minimum(into + local.step_minutes, (ahead + 1) * QUARTER_MINUTES)
+        yield first + ahead, np.maximum(end - begin, 0) / local.step_minutes
 
 
 def normalised(values: FloatArray, local: LocalTime) -> FloatArray:

@@ -12,7 +12,7 @@ from gridcommons.model.grid import FloatArray
 from gridcommons.synthesis.cars import CarYear
 from gridcommons.synthesis.draws import generator_for
 from gridcommons.synthesis.heat import heat_pump_kw
-from gridcommons.synthesis.local_time import LocalTime, normalised
+from gridcommons.synthesis.local_time import LocalTime, normalised, quarter_parts
 from gridcommons.synthesis.profiles import StandardSource
 
 WEEKS = {"load": 3, "heat_pump": 1, "car": 3, "pv": 0}
@@ -59,10 +59,8 @@ def on_calendar(table: FloatArray, first_weekday: int, local: LocalTime, weeks: 
     weekday_of_first = (local.weekday - (local.day_of_year - 1)) % 7
     day = local.day_of_year - 1 + (weekday_of_first - first_weekday) % 7 + 7 * weeks
     values = np.zeros(len(day))
-    quarters = max(1, local.step_minutes // 15)
-    for ahead in range(quarters):
-        quarter = local.minute_of_day // 15 + ahead
-        values += table[(day + quarter // _QUARTERS) % _WEEKS_DAYS, quarter % _QUARTERS] / quarters
+    for quarter, share in quarter_parts(local):
+        values += share * table[(day + quarter // _QUARTERS) % _WEEKS_DAYS, quarter % _QUARTERS]
     return values
 
 

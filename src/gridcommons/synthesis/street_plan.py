@@ -25,7 +25,7 @@ class Street:
 
 @dataclass(frozen=True)
 class Building:
-    """A building with dwellings; it becomes one member.
+    """A building with dwellings; it becomes one bus, and each dwelling a member of its own.
 
     Parameters
     ----------

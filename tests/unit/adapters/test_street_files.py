@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -207,6 +208,23 @@ def test_wrong_numbers_are_said_with_their_feature(tmp_path):
     assert "[feature 3]: found building:flats = -4" in said[1]
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("living_area_m2", 0, "a number above 0"),
+        ("building:levels", "0", "a number above 0"),
+        ("building:flats", 0, "a whole number from 1 up"),
+        ("building:flats", "0.5", "a whole number from 1 up"),
+        ("building:flats", 2.5, "a whole number from 1 up"),
+    ],
+)
+def test_no_area_no_storey_and_no_flat_are_said_and_not_replaced(tmp_path, key, value, expected):
+    content = geojson()
+    content["features"][2]["properties"][key] = value
+    (said,) = problems(write(tmp_path, content))
+    assert f"[feature 3]: found {key} = {value!r}, expected {expected}" in said
+
+
 def test_a_substation_around_its_transformer_is_one_station_and_others_feed_no_houses(tmp_path):
     content = geojson()
     around = ring(7.9, 48.5001, 4.0, 3.0)
@@ -258,12 +276,14 @@ def test_the_question_names_the_box_and_a_box_has_an_inside():
 class Recorded(BaseHTTPRequestHandler):
     """Answers with what was recorded, and keeps what it was asked."""
 
-    answer, status, asked = b"", 200, ""
+    answer, status, asked, length = b"", 200, "", None
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         Recorded.asked = urllib.parse.parse_qs(body)["data"][0]
         self.send_response(Recorded.status)
+        if Recorded.length is not None:
+            self.send_header("Content-Length", str(Recorded.length))
         self.end_headers()
         self.wfile.write(Recorded.answer)
 
@@ -274,6 +294,7 @@ class Recorded(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     Recorded.answer, Recorded.status = json.dumps(overpass()).encode(), 200
+    Recorded.asked, Recorded.length = "", None
     with HTTPServer(("127.0.0.1", 0), Recorded) as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
@@ -298,6 +319,8 @@ def test_an_answer_of_a_server_is_kept_and_read(server, tmp_path):
         (429, b"", "status 429"),
         (200, b"<html>", "not Overpass JSON"),
         (200, b'{"elements": []}', "an empty answer"),
+        (200, b'{"elements": 3}', "not Overpass JSON"),
+        (200, b"[]", "not Overpass JSON"),
     ],
 )
 def test_a_server_that_does_not_answer_leaves_no_file(server, tmp_path, status, answer, found):
@@ -305,6 +328,56 @@ def test_a_server_that_does_not_answer_leaves_no_file(server, tmp_path, status, 
     with pytest.raises(StudyError, match=found):
         fetch_streets(server, BOX, tmp_path / "answer.json")
     assert list(tmp_path.iterdir()) == []
+
+
+OUT_OF_TIME = 'runtime error: Query timed out in "query" at line 2 after 91 seconds.'
+
+
+def test_a_part_of_an_answer_is_refused_with_what_the_server_said(server, tmp_path):
+    Recorded.answer = json.dumps({**overpass(), "remark": OUT_OF_TIME}).encode()
+    with pytest.raises(StudyError) as caught:
+        fetch_streets(server, BOX, tmp_path / "answer.json")
+    assert OUT_OF_TIME in str(caught.value) and "a smaller box" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+    # The same answer, kept by other means.
+    (said,) = problems(write(tmp_path, {**overpass(), "remark": OUT_OF_TIME}, "place.json"))
+    assert OUT_OF_TIME in said and "a smaller box" in said
+
+
+def test_an_answer_that_breaks_off_leaves_no_file(server, tmp_path):
+    Recorded.length = len(Recorded.answer) + 1000
+    with pytest.raises(StudyError, match="breaks off.*1000 more expected"):
+        fetch_streets(server, BOX, tmp_path / "answer.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_not_http_is_said(tmp_path):
+    def answer_and_close():
+        peer, _ = listener.accept()
+        with peer:
+            peer.recv(65536)
+            peer.sendall(b"220 mail ready\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer_and_close)
+        thread.start()
+        with pytest.raises(StudyError, match="is not HTTP"):
+            fetch_streets(f"http://127.0.0.1:{listener.getsockname()[1]}/", BOX, tmp_path / "answer.json")
+        thread.join()
+
+
+def test_a_place_for_the_answer_is_there_before_the_server_is_asked(server, tmp_path):
+    with pytest.raises(StudyError, match="no folder .*nowhere"):
+        fetch_streets(server, BOX, tmp_path / "nowhere" / "answer.json")
+    assert Recorded.asked == ""
+    with pytest.raises(StudyError, match="expected a file that can be written"):
+        fetch_streets(server, BOX, tmp_path)
+
+
+@pytest.mark.parametrize("url", ["", "http://[", "http://a b/", "http://127.0.0.1:port/", "ftp://a/"])
+def test_what_is_no_address_is_said(tmp_path, url):
+    with pytest.raises(StudyError, match="no address of a server"):
+        fetch_streets(url, BOX, tmp_path / "answer.json")
 
 
 def test_only_an_address_is_asked(tmp_path):

@@ -206,7 +206,7 @@ def test_every_problem_is_said_at_once(folder):
         "study.toml [time] column step_minutes: found 7, expected a step that divides 60 min",
         "study.toml [synthesis] column weather: found 'try:99', expected try:1 to try:15",
         "study.toml [synthesis.future] column battery_share: found battery_share 0.9 of 40 households in "
-        "section_4 asks for 36 roofs, 24 have one, expected at most 0.6",
+        "section_4: 36, where 24 with solar modules are asked for, expected at most 0.6",
         "[synthesis.future] column pv_share: found 0.6 in section_4, expected at least today's 0.7",
     ):
         assert part in text

@@ -80,7 +80,11 @@ def test_the_answer_does_not_depend_on_the_number_of_workers(result):
 def test_the_seed_changes_what_is_drawn_and_the_same_seed_nothing(result):
     assert tables_of(run(control_study(), "control")) == tables_of(result)
     other = run(replace(control_study(), seed=9), "control")
-    assert other.summary["load_violations"]["storage"] == result.summary["load_violations"]["storage"]
+    # Without a call there is nothing to draw; whom ProA calls first is drawn.
+    assert tables_of(other)["measure_calls"] == tables_of(result)["measure_calls"]
+    loads = [each.tables["station_load"].set_index(["scenario", "stress"]).p_kw for each in (result, other)]
+    assert loads[0].loc["storage"].equals(loads[1].loc["storage"])
+    assert not loads[0].loc["storage+ProA"].equals(loads[1].loc["storage+ProA"])
 
 
 def test_finished_scenarios_are_not_repeated(tmp_path, monkeypatch, result):
@@ -186,6 +190,7 @@ def test_everything_that_keeps_a_mix_from_being_controlled_is_said_at_once():
         HeatStore(asset="home_1_heat_store", member="home_1", energy_kwh=5.0, soc_initial_share=0.0)
     )
     columns = {**study.profiles.columns, "home_3_ev": -study.profiles.columns["home_3_ev"]}
+    del columns["home_3_load"]
     columns["home_4_heat_pump.cop"] = np.zeros(study.time.steps)
     study = replace(
         study,
@@ -196,7 +201,8 @@ def test_everything_that_keeps_a_mix_from_being_controlled_is_said_at_once():
         run(study, "control")
     said = str(error.value)
     for part in (
-        "member 'home_1' without any profile",
+        "member 'home_3' with an asset without profile",
+        "a profile of home_3_load",
         "a heat_store of 'home_1' without one",
         "a heat_store of 'home_2' without one",
         "batteries of 'home_2' with different efficiencies",
@@ -234,6 +240,10 @@ def test_an_interval_without_operable_load_flow_is_a_violation():
         ({"costs": {"cheap_grid": 15.0}}, "import for export pays"),
         ({"costs": {"dear_discharge": 45.0}}, "dear_discharge lies above grid"),
         ({"costs": {"gird": 45.0}}, "costs names gird"),
+        ({"costs": {"grid": 5000.0, "dear_discharge": 6000.0}}, "costs lie from"),
+        ({"costs": {"charge_battery": 10.01}}, "each by at least 0.1"),
+        ({"station_limit_kw": 0.0}, "station_limit_kw = 0"),
+        ({"night_from_hour": 99.0}, "night_from_hour = 99"),
         ({"heat_cap_share": 1.3}, "heat_cap_share = 1.3"),
         ({"heat_return_hours": 0.0}, "heat_return_hours = 0"),
         ({"car_cap_kw": -1.0}, "car_cap_kw = -1"),
@@ -244,3 +254,34 @@ def test_settings_that_mean_nothing_are_refused(table, said):
     with pytest.raises(StudyError, match="problem") as error:
         run(control_study(**table), "control")
     assert said in str(error.value)
+
+
+def test_a_window_in_which_the_station_only_takes_back_has_no_peak_to_go_by():
+    study = control_study()
+    sunny = {name: np.full(288, 50.0) for name in study.profiles.columns if "_pv" in name}
+    study = replace(study, profiles=replace(study.profiles, columns={**study.profiles.columns, **sunny}))
+    with pytest.raises(StudyError, match="a window in which the station delivers"):
+        run(study, "control")
+
+
+def test_todays_mix_must_have_a_load_flow_to_set_the_limit():
+    study = control_study()
+    heavy = {name: 400.0 * values for name, values in study.profiles.columns.items() if "_load" in name}
+    study = replace(study, profiles=replace(study.profiles, columns={**study.profiles.columns, **heavy}))
+    with pytest.raises(StudyError, match="without an operable load flow"):
+        run(study, "control")
+
+
+def test_what_is_held_does_not_depend_on_which_scenarios_are_listed(tmp_path):
+    chosen = {"station_limit": "hold", "stress": {"critical": 1.0}, "cars": False, "station_limit_kw": 9.0}
+    alone = run(control_study(scenarios=["storage"], **chosen), "control")
+    kept = FinishedRunFolder(tmp_path / "runs", {})
+    run(control_study(scenarios=["storage"], **chosen), "control", default_engines(finished=kept))
+    among = run(
+        control_study(scenarios=["status_quo", "base_2030", "storage"], **chosen),
+        "control",
+        default_engines(finished=kept),
+    )
+    loads = [each.tables["station_load"] for each in (alone, among)]
+    mine, theirs = (load[load.scenario == "storage"].p_kw.to_numpy() for load in loads)
+    assert (mine == theirs).all() and alone.summary["binding_intervals"]["storage"] > 0

@@ -25,7 +25,7 @@ def by_rule(homes, at, cheap, wait, costs):
     worths = worthwhile(costs)
     found = []
     for h, is_cheap in enumerate(cheap):
-        rest = AtRest(0.0, 0.0, 0.0, 0.0, *(values[h] for values in (at.cop, *at[:1], *at[2:])))
+        rest = AtRest(0.0, 0.0, 0.0, 0.0, 0.0, *(values[h] for values in (at.cop, *at[:1], *at[2:])))
         found.append(set_stores(rest, worths[2 * is_cheap + wait]))
     return np.array(found).T
 

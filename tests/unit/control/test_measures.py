@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from gridcommons.control.measures import Call, ask, make_forecast, manager_limit_kw
+from gridcommons.control.measures import Asked, Call, ask, make_forecast, make_signals, manager_limit_kw
 from gridcommons.control.settings import Settings
 from gridcommons.model.time import TimeAxis
-from homes import day_axis, make_homes
+from homes import day_axis, make_homes, one_home
 
 HOMES = make_homes(4, count=40, steps=1)
 
@@ -108,3 +108,45 @@ def test_days_end_at_local_midnight_when_clocks_change(day, steps):
 )
 def test_what_the_law_leaves_to_the_devices_behind_one_energy_manager(devices, pump_kw, limit_kw):
     assert manager_limit_kw(devices, pump_kw) == pytest.approx(limit_kw, abs=0.01)
+
+
+def signals_of(home, **chosen):
+    return make_signals(Asked(4, 1), home, Settings(**chosen), 0.25)
+
+
+def test_the_law_counts_what_is_rated_above_it_and_pumps_as_one():
+    small = signals_of(one_home(car_kw=[11.0] * 4, heat_kw=[1.0] * 4, pump_max_kw=2.0))
+    # A pump of 2 kW is free: the car alone is limited, also behind an energy manager.
+    assert np.isinf(small.pump_law_kw[0]) and small.car_law_kw[0] == 4.2 and small.home_law_kw[0] == 4.2
+    large = signals_of(one_home(car_kw=[11.0] * 4, heat_kw=[1.0] * 4, pump_max_kw=20.0))
+    assert large.pump_law_kw[0] == pytest.approx(8.0)
+    assert large.home_law_kw[0] == pytest.approx(8.0 + 0.8 * 4.2)
+    stored = signals_of(one_home(car_kw=[11.0] * 4, battery_kw=5.0, battery_kwh=10.0))
+    assert stored.home_law_kw[0] == pytest.approx(7.56)
+    assert signals_of(one_home(car_kw=[11.0] * 4, battery_kw=4.0, battery_kwh=8.0)).home_law_kw[0] == 4.2
+    nobody = signals_of(one_home(load_kw=[1.0] * 4))
+    assert np.isinf(nobody.home_law_kw[0])
+
+
+def test_heat_comes_back_over_the_hours_that_are_set():
+    assert signals_of(one_home(load_kw=[1.0] * 4)).heat_return_steps == 24
+    assert signals_of(one_home(load_kw=[1.0] * 4), heat_return_hours=3.0).heat_return_steps == 12
+
+
+def test_a_cut_or_a_window_of_no_length_asks_for_nothing():
+    values = station(96, evening=(70, 80))
+    asked = asked_of(("CurB", "ProA"), values, heat_cap_hours=0.0, precharge_hours=0.0)
+    assert asked.calls == [] and not asked.cheap.any() and (asked.heat_cap_share == 1.0).all()
+
+
+def test_a_night_that_does_not_pass_midnight_ends_when_it_says():
+    values = station(96, early=(6, 7), noon=(48, 50))
+    asked = asked_of(("CurB_night",), values, night_from_hour=1.0, night_to_hour=5.0)
+    assert asked.calls == [("CurB_night", 6, 14)]
+
+
+def test_stores_are_called_in_the_lowest_intervals_first():
+    values = np.concatenate([np.tile([90.0, 10.0], 20), np.full(56, 200.0)])
+    asked = asked_of(("ProA",), values, limit_kw=120.0, precharge_hours=10.0)
+    called = asked.cheap.sum(axis=0)
+    assert called[1:40:2].sum() > 8 * called[0:40:2].sum()

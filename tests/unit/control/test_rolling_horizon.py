@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gridcommons.control.congestion import GridProgram, Monitored
-from gridcommons.control.dispatch import carry_out, look_at_all, run_rule
+from gridcommons.control.dispatch import Part, carry_out, look_at_all, run_rule
 from gridcommons.control.households import copy_state
 from gridcommons.control.rolling_horizon import control_year, make_record, worthwhile
 from gridcommons.control.settings import Costs
@@ -51,6 +51,24 @@ def test_running_ahead_changes_nothing(limit_kw):
         np.testing.assert_allclose(getattr(year.record, name), getattr(record, name), atol=1e-6)
     for mine, other in zip(year.end, state, strict=True):
         np.testing.assert_allclose(mine, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("flag", ["cheap", "wait"])
+def test_signals_reach_the_program_too(flag):
+    homes = make_homes(11, count=9, steps=STEPS)
+    signals = no_signals(homes, STEPS)
+    getattr(signals, flag)[...] = 1
+    program = limited(homes, 25.0)
+    year = control_year(homes, signals, Costs(), np.zeros((2, STEPS)), program=program)
+    within = year.binding[year.slack_kw < 1e-9]
+    assert len(within)
+    battery_kw = year.record.parts[Part.BATTERY_KW, within]
+    plain = control_year(homes, no_signals(homes, STEPS), Costs(), np.zeros((2, STEPS)), program=program)
+    if flag == "cheap":  # what the limit leaves is charged, more than without the signal
+        assert battery_kw.mean() > plain.record.parts[Part.BATTERY_KW, within].mean() + 0.1
+    else:  # what is not needed for the limit stays in the stores
+        stored = [each.record.parts[Part.BATTERY_KWH].mean() for each in (year, plain)]
+        assert stored[0] > stored[1]
 
 
 def test_what_binds_is_held_but_for_the_slack_that_is_told():

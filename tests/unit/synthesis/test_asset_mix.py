@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gridcommons.synthesis.asset_mix import (
     KINDS,
+    NEEDS,
     Mix,
     MixPlace,
     draw_mix,
@@ -53,13 +59,65 @@ def test_counts_are_shares_of_all_households():
     }
 
 
-@given(seed=st.integers(0, 10_000))
-def test_batteries_need_a_roof_and_stores_a_heat_pump_as_well(seed):
-    mix = Mix(pv_share=0.6, battery_share=0.5, heat_pump_share=0.6, heat_store_share=0.2)
-    owners, problems = draw_mix(seed, "a", HOUSES[:60], mix, PLACE)
-    assert problems == []
+SHARES = st.floats(0.0, 1.0)
+
+
+@st.composite
+def mixes(draw):
+    """A mix whose counts fit, whatever the draw."""
+    pv, heat_pump = draw(SHARES), draw(SHARES)
+    return Mix(
+        pv_share=pv,
+        battery_share=pv * draw(SHARES),
+        heat_pump_share=heat_pump,
+        heat_store_share=min(pv, heat_pump) * draw(SHARES),
+        ev_share=draw(SHARES),
+    )
+
+
+@given(mix=mixes(), seed=st.integers(0, 10_000), households=st.integers(0, 60))
+def test_a_mix_whose_counts_fit_is_never_refused_and_whoever_has_one_has_what_it_needs(mix, seed, households):
+    owners = drawn(mix, seed, HOUSES[:households])
+    for kind in KINDS:
+        assert len(owners[kind]) == wanted_count(mix.share_of(kind), households)
     assert owners["battery"] <= owners["pv"]
     assert owners["heat_store"] <= owners["pv"] & owners["heat_pump"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(mix=mixes(), more=SHARES, seed=st.integers(0, 10_000), households=st.integers(1, 60))
+def test_a_larger_share_adds_households_of_its_kind_and_takes_from_none(kind, mix, more, seed, households):
+    share = mix.share_of(kind)
+    bound = min((mix.share_of(need) for need in NEEDS.get(kind, ())), default=1.0)
+    larger = replace(mix, **{f"{kind}_share": min(share + (bound - share) * more, bound)})
+    one, other = (drawn(each, seed, HOUSES[:households]) for each in (mix, larger))
+    assert one[kind] <= other[kind]
+    if kind in ("pv", "battery", "ev"):
+        assert all(one[each] == other[each] for each in KINDS if each != kind)
+
+
+def test_more_roofs_take_no_battery():
+    few, many = (drawn(replace(FULL, pv_share=share), members=HOUSES[:42]) for share in (0.4, 0.6))
+    assert few["pv"] < many["pv"] and few["battery"] == many["battery"] and len(few["battery"]) == 13
+
+
+def test_the_mix_of_the_example_fits_whatever_the_seed():
+    folder = Path(__file__).parents[3] / "examples" / "schutterwald"
+    future = tomllib.loads((folder / "study.toml").read_text())["synthesis"]["future"]
+    of_cluster = future.pop("clusters")
+    members: dict[str, list[str]] = {}
+    for row in csv.DictReader((folder / "members.csv").read_text().splitlines()):
+        members.setdefault(row["cluster"], []).append(row["member"])
+    for seed in range(300):
+        for cluster, houses in members.items():
+            drawn(Mix(**future | of_cluster.get(cluster, {})), seed, houses, cluster)
+
+
+def test_the_first_with_modules_have_the_battery_and_the_heat_store():
+    owners = drawn(FULL)
+    assert owners["heat_store"] < owners["battery"] < owners["pv"]
+    assert owners["pv"] == drawn(Mix(pv_share=0.4))["pv"]
+    assert owners["battery"] == drawn(Mix(pv_share=0.3))["pv"]
 
 
 def test_todays_roofs_are_among_the_futures_and_a_larger_share_takes_from_none():
@@ -89,20 +147,23 @@ def test_too_few_roofs_are_said_with_numbers():
     (line,) = said(Mix(pv_share=0.4, battery_share=0.5))
     assert line == (
         "study.toml [synthesis.future] column battery_share: found battery_share 0.5 of 123 households in "
-        "section_6 asks for 62 roofs, 49 have one, expected at most 0.3984"
+        "section_6: 62, where 49 with solar modules are asked for, expected at most 0.3984"
     )
 
 
-def test_too_few_households_with_both_are_said_with_numbers():
-    (line,) = said(Mix(pv_share=0.5, heat_pump_share=0.5, heat_store_share=0.5))
-    both = drawn(Mix(pv_share=0.5, heat_pump_share=0.5))
-    count = len(both["pv"] & both["heat_pump"])
-    assert f"asks for 62 households with solar modules and a heat pump, {count} have both" in line
+@pytest.mark.parametrize(("pv", "heat_pump"), [(0.4, 0.6), (0.6, 0.4)])
+def test_more_heat_stores_than_modules_or_heat_pumps_are_said_with_numbers(pv, heat_pump):
+    (line,) = said(Mix(pv_share=pv, heat_pump_share=heat_pump, heat_store_share=0.5))
+    roofs, pumps = (wanted_count(share, 123) for share in (pv, heat_pump))
+    assert f": 62, where {roofs} with solar modules and {pumps} with a heat pump are asked for" in line
+    assert line.endswith("expected at most 0.3984")
+    fit = Mix(pv_share=pv, heat_pump_share=heat_pump, heat_store_share=0.3984)
+    assert len(drawn(fit)["heat_store"]) == 49
 
 
 def test_both_shortages_are_said_at_once():
     lines = said(Mix(battery_share=0.5, heat_store_share=0.5))
-    assert len(lines) == 2 and "0 have one" in lines[0] and "0 have both" in lines[1]
+    assert len(lines) == 2 and "battery_share" in lines[0] and "heat_store_share" in lines[1]
 
 
 def test_shares_and_sizes_that_cannot_be_are_said_at_once():

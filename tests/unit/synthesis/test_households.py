@@ -36,6 +36,15 @@ def test_the_standard_profile_is_that_of_the_package_that_carries_its_table(step
         np.testing.assert_allclose(mine[:-1], expected[:-1] / expected.sum(), rtol=2e-3)
 
 
+@pytest.mark.parametrize("step_minutes", [5, 6, 10, 12, 15, 20, 30, 60])
+def test_a_day_of_the_standard_profile_has_the_same_energy_at_every_step(step_minutes):
+    table_w = read_household_table()
+    quarters, local = year(15)[1], year(step_minutes)[1]
+    expected_kwh = np.bincount(quarters.day, standard_profile(table_w, quarters)) / 4.0
+    mine_kwh = np.bincount(local.day, standard_profile(table_w, local)) * local.step_hours
+    np.testing.assert_allclose(mine_kwh, expected_kwh, rtol=1e-12)
+
+
 def test_energy_follows_the_living_area():
     assert household_energy_kwh(np.array([92.0, 46.0]), 3500.0, 92.0) == pytest.approx([3500.0, 1750.0])
 

@@ -42,6 +42,18 @@ def test_coarser_intervals_are_means_and_finer_ones_repeat():
     hourly = on_calendar(QUARTER, FRIDAY, year(60)[1], 0)
     assert hourly[:3].tolist() == [1.5, 5.5, 9.5]
     assert on_calendar(QUARTER, FRIDAY, year(5)[1], 0)[:4].tolist() == [0.0, 0.0, 0.0, 1.0]
+    # 20 minutes: 15 of the first quarter and 5 of the second; 10 and 10; 5 and 15.
+    thirds = on_calendar(QUARTER, FRIDAY, year(20)[1], 0)
+    np.testing.assert_allclose(thirds[:4], [0.25, 1.5, 2.75, 4.25])
+
+
+@pytest.mark.parametrize("step_minutes", [5, 6, 10, 12, 15, 20, 30, 60])
+def test_a_day_has_the_same_energy_at_every_step(step_minutes):
+    table = np.random.default_rng(1).random((366, 96))
+    quarters, local = year(15)[1], year(step_minutes)[1]
+    expected_kwh = np.bincount(quarters.day, on_calendar(table, FRIDAY, quarters, 1)) / 4.0
+    mine_kwh = np.bincount(local.day, on_calendar(table, FRIDAY, local, 1)) * local.step_hours
+    np.testing.assert_allclose(mine_kwh, expected_kwh, rtol=1e-12)
 
 
 def test_energies_are_exact(source):

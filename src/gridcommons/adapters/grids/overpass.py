@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -77,29 +78,65 @@ def fetch_streets(url: str, box: Box, path: Path) -> Path:
     Raises
     ------
     StudyError
-        If the server cannot be reached, refuses, or answers with something else.
+        If the server cannot be reached, refuses, breaks off, or answers with something else or a part
+        only; if there is no folder for the file, or it cannot be written.
     """
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise StudyError([Problem(url or "''", "no address of a server", "an address with http or https")])
+    if not path.parent.is_dir():
+        # Before the server is asked: its answer would be lost.
+        raise StudyError([Problem(str(path), f"no folder {path.parent}", "a folder that is there")])
+    content = _ask(url, box)
+    _check(url, content)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        found = f"no place for the answer ({error.strerror})"
+        raise StudyError([Problem(str(path), found, "a file that can be written")]) from None
+    return path
+
+
+def _ask(url: str, box: Box) -> bytes:
+    """What the server answers, whole."""
     body = urllib.parse.urlencode({"data": street_query(box)}).encode()
     headers = {"User-Agent": "gridcommons"}
     try:
+        if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+            raise ValueError("neither http nor https")
         with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=TIMEOUT_S) as answer:
-            content = answer.read()
-        elements = json.loads(content)["elements"]
+            content: bytes = answer.read()
     except urllib.error.HTTPError as error:
         raise _refused(url, f"status {error.code} ({error.reason})") from None
+    except http.client.InvalidURL as error:
+        raise _no_address(url, error) from None
+    except http.client.HTTPException as error:
+        raise _refused(url, f"an answer that breaks off or is not HTTP ({error!r})") from None
     except OSError as error:
         raise _refused(url, f"no answer ({getattr(error, 'reason', None) or error})") from None
-    except (ValueError, KeyError, TypeError):
-        raise _refused(url, "an answer that is not Overpass JSON") from None
-    if not elements:
+    except ValueError as error:
+        raise _no_address(url, error) from None
+    return content
+
+
+def _check(url: str, content: bytes) -> None:
+    """Refuse what is not an Overpass answer, or only a part of one."""
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict) or not isinstance(answer.get("elements"), list):
+        raise _refused(url, "an answer that is not Overpass JSON")
+    if answer.get("remark"):
+        # A server that runs out of time or memory says so here, and hands out what it has so far.
+        raise _refused(url, f"an answer that may lack a part: {answer['remark']}")
+    if not answer["elements"]:
         raise _refused(url, "an empty answer")
-    path.write_bytes(content)
-    return path
+
+
+def _no_address(url: str, error: Exception) -> StudyError:
+    found = f"no address of a server ({error})"
+    return StudyError([Problem(url or "''", found, "an address with http or https")])
 
 
 def _refused(url: str, found: str) -> StudyError:
     return StudyError(
-        [Problem(url, found, "an Overpass answer with elements", "try later, or a smaller box")]
+        [Problem(url, found, "a whole Overpass answer with elements", "try later, or a smaller box")]
     )

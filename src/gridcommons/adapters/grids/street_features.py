@@ -225,11 +225,11 @@ class PlanMaker:
     ) -> tuple[Building, ...]:
         found, without = [], 0
         for (feature, area_m2), name in zip(houses, names, strict=True):
-            levels = self._number(feature, "building:levels")
+            levels = self._above_0(feature, "building:levels")
             without += levels is None and "living_area_m2" not in feature.tags
             computed = area_m2 * (LEVELS if levels is None else levels) * USABLE_SHARE
-            living_m2 = round(self._number(feature, "living_area_m2") or computed, 1)
-            flats = self._number(feature, "building:flats") or living_m2 // HOUSEHOLD_M2
+            living_m2 = round(self._above_0(feature, "living_area_m2") or computed, 1)
+            flats = self._above_0(feature, "building:flats", whole=True) or living_m2 // HOUSEHOLD_M2
             at = _middle(max((self.plane.metres(ring) for ring in feature.parts), key=_size))
             found.append(Building(name, at, living_m2, max(int(flats), 1), feature.where))
         if without:
@@ -272,6 +272,15 @@ class PlanMaker:
         if value is None:
             self._add(feature, f"{key} = {feature.tags[key]!r}", "a number from 0 up")
         return value
+
+    def _above_0(self, feature: Feature, key: str, whole: bool = False) -> float | None:
+        """A tag as a (whole) number above 0; None where it is absent, or wrong and said."""
+        value = self._number(feature, key)
+        if value is None or (value > 0.0 and not (whole and value % 1.0)):
+            return value
+        expected = "a whole number from 1 up" if whole else "a number above 0"
+        self._add(feature, f"{key} = {feature.tags[key]!r}", expected, "leave it out where it is unknown")
+        return None
 
     def _add(self, feature: Feature, found: str, expected: str, suggestion: str = "") -> None:
         self.problems.add(Place(self.file, table=feature.where), found, expected, suggestion)

@@ -99,6 +99,10 @@ def _features(path: Path, problems: ProblemList, left_out: Counter[str]) -> list
         problems.add(at, f"not JSON: {error.msg}", "GeoJSON or an Overpass answer (OSM XML ends in .osm)")
         return []
     if isinstance(document, dict) and isinstance(document.get("elements"), list):
+        if document.get("remark"):
+            # A server that runs out of time or memory says so here, and hands out what it has so far.
+            found = f"an answer that may lack a part: {document['remark']}"
+            problems.add(place, found, "a whole Overpass answer", "ask again later, or for a smaller box")
         return _of_osm(parse_overpass(document["elements"], place, problems), left_out)
     if isinstance(document, dict) and isinstance(document.get("features"), list):
         return _of_geojson(document["features"], place, problems, left_out)

@@ -1,7 +1,8 @@
-"""A study from streets, buildings and stations: a synthetic grid, a member a building, assets to be made."""
+"""A study from streets, buildings and stations: a synthetic grid, a member a dwelling, assets to be made."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from gridcommons.adapters.report.street_map import draw_street_map, standalone
 from gridcommons.adapters.studies.draft import GRID_FILE, StudyDraft, local_window
 from gridcommons.model.grid import Grid
 from gridcommons.model.time import TimeAxis
+from gridcommons.synthesis.street_grids import HouseConnection
 from gridcommons.synthesis.street_plan import StreetPlan
 from gridcommons.synthesis.streets import SyntheticGrid, synthesise_grid
 
@@ -23,7 +25,11 @@ FIRST_DAY = datetime(2030, 1, 1, tzinfo=ZoneInfo(TIMEZONE))
 """Start of the window where no day is asked for: the year of the future mix."""
 MAP_FILE = "map.svg"
 SYNTHESIS: dict[str, dict[str, str | float]] = {
-    "synthesis": {"profiles": "standard", "weather": "try:12"},
+    "synthesis": {
+        "profiles": "standard",
+        "weather": "try:12",
+        "remark": "all shares are CHOSEN, and so is the power of batteries: write what is known of the place",
+    },
     "synthesis.today": {"pv_share": 0.25, "pv_kw": 6.6},
     "synthesis.future": {
         "pv_share": 0.40,
@@ -73,14 +79,48 @@ def draft_from_streets(
     axis = TimeAxis(begin.astimezone(UTC), STEP_MINUTES, steps, TIMEZONE)
     draft = StreetDraft(path.stem, axis, plan=reading.plan, made=made, plane=reading.plane)
     draft.synthesis = SYNTHESIS
-    for house in made.houses:
-        draft.members[house.name] = {
-            "bus": house.name,
-            "cluster": house.station,
-            "living_area_m2": f"{house.living_area_m2:g}",
-        }
+    draft.members = members_of(made.houses)
     draft.said = [*_areas(made), *reading.notes, *made.notes, f"{MAP_FILE} shows the grid"]
     return draft
+
+
+def members_of(houses: Sequence[HouseConnection]) -> dict[str, dict[str, str]]:
+    """A member for each dwelling on the bus of its building, the living area shared equally.
+
+    Parameters
+    ----------
+    houses : sequence of HouseConnection
+        The buildings.
+
+    Returns
+    -------
+    dict of str to dict
+        Columns of ``members.csv`` by member id: the building's name where it has one dwelling, else with
+        ``_1``, ``_2``, ... behind it.
+    """
+    members: dict[str, dict[str, str]] = {}
+    buildings = {house.name for house in houses}
+    for house in houses:
+        columns = {
+            "bus": house.name,
+            "cluster": house.station,
+            "living_area_m2": f"{house.living_area_m2 / house.households:g}",
+        }
+        for name in _dwellings(house, buildings | members.keys()):
+            members[name] = columns
+    return members
+
+
+def _dwellings(house: HouseConnection, taken: set[str]) -> list[str]:
+    if house.households == 1:
+        return [house.name]
+    mark = "_"
+    while True:
+        names = [f"{house.name}{mark}{number + 1}" for number in range(house.households)]
+        # Another building may be called so: what has its own name keeps it.
+        if taken.isdisjoint(names):
+            return names
+        mark += "_"
 
 
 def in_coordinates(grid: Grid, plane: Plane) -> Grid:
