@@ -64,7 +64,6 @@ def make_homes(seed, count=8, steps=1, *, lossless=True, step_hours=0.25):
 def no_signals(homes, steps=1):
     """Signals that ask for nothing."""
     count = len(homes)
-    plant = homes.plant
     return Signals(
         np.full(steps, np.inf),
         np.ones(steps),
