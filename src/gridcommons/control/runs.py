@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridcommons.control.congestion import GridProgram, monitor
-from gridcommons.control.dispatch import Part, Sum
+from gridcommons.control.dispatch import Sum
 from gridcommons.control.households import Households
 from gridcommons.control.measures import MEASURE_FUNCTIONS, Asked, Call, ask, make_forecast, make_signals
 from gridcommons.control.rolling_horizon import ControlledYear, control_year
@@ -36,11 +36,6 @@ class Job:
     scenario: Scenario
     stress: str
     limit_kw: float
-
-    @property
-    def name(self) -> str:
-        """Its name, unique within a study."""
-        return f"{self.scenario.name} at {self.stress}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,5 +242,3 @@ def violations(p_kw: FloatArray, limit_kw: float, direction: str) -> BoolArray:
 
 
 DIRECTIONS = ("load", "feed_in")
-
-__all__ = ["DIRECTIONS", "Desk", "FinishedRun", "Job", "Part", "balance_kwh", "finish_run", "violations"]

@@ -94,7 +94,7 @@ def test_finished_scenarios_are_not_repeated(tmp_path, monkeypatch, result):
     def dies_after_five(desk, households, job, *rest):
         if len(done) == 5:
             raise KeyboardInterrupt
-        done.append(job.name)
+        done.append((job.scenario.name, job.stress))
         return finish(desk, households, job, *rest)
 
     monkeypatch.setattr(capability, "finish_run", dies_after_five)
@@ -105,7 +105,7 @@ def test_finished_scenarios_are_not_repeated(tmp_path, monkeypatch, result):
 
     def counted(desk, households, job, *rest):
         with lock:
-            again.append(job.name)
+            again.append((job.scenario.name, job.stress))
         return finish(desk, households, job, *rest)
 
     monkeypatch.setattr(capability, "finish_run", counted)

@@ -7,12 +7,25 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from gridcommons.control.measures import Asked, Call, ask, make_forecast, make_signals, manager_limit_kw
+from gridcommons.control.measures import (
+    MEASURE_FUNCTIONS,
+    Asked,
+    Call,
+    ask,
+    make_forecast,
+    make_signals,
+    manager_limit_kw,
+)
+from gridcommons.control.scenarios import MEASURES
 from gridcommons.control.settings import Settings
 from gridcommons.model.time import TimeAxis
 from homes import day_axis, make_homes, one_home
 
 HOMES = make_homes(4, count=40, steps=1)
+
+
+def test_every_measure_that_a_scenario_may_name_is_there():
+    assert tuple(MEASURE_FUNCTIONS) == MEASURES
 
 
 def asked_of(measures, station_kw, *, limit_kw=1.0, kept_kw=0.0, time=None, **chosen):

@@ -110,7 +110,9 @@ def test_the_mix_of_the_example_fits_whatever_the_seed():
         members.setdefault(row["cluster"], []).append(row["member"])
     for seed in range(300):
         for cluster, houses in members.items():
-            drawn(Mix(**future | of_cluster.get(cluster, {})), seed, houses, cluster)
+            mix = Mix(**future | of_cluster.get(cluster, {}))
+            owners = drawn(mix, seed, houses, cluster)
+            assert len(owners["heat_store"]) == wanted_count(mix.heat_store_share, len(houses))
 
 
 def test_the_first_with_modules_have_the_battery_and_the_heat_store():
