@@ -96,3 +96,21 @@ def test_costs_in_another_order_are_another_rule():
     assert tuple(usual) == (0, 0, 1, 1) and tuple(waiting) == (0, 0, 0, 0)
     assert tuple(cheap) == (1, 1, 0, 0) and tuple(both) == (1, 1, 0, 0)
     assert tuple(worthwhile(replace(Costs(), discharge_battery=70.0))[0]) == (0, 0, 0, 1)
+
+
+def test_a_limit_that_changes_in_time_is_held_as_it_is_then():
+    homes = make_homes(5, count=12, steps=2)
+    at = look_at_all(homes.plant, no_signals(homes, 2), homes.start, 0)
+    cheap = np.zeros(len(homes), np.uint8)
+    rule = by_rule(homes, at, cheap, 0, Costs())
+    net_kw = (at.residual_kw + rule[0] + rule[1] / at.cop).sum()
+    lowest_kw = (at.residual_kw - at.battery_down_kw - at.tank_down_kw / at.cop).sum()
+    tight_kw = 0.5 * (net_kw + max(lowest_kw, 0.0))
+    assert net_kw > tight_kw + 1.0
+    changing = Monitored(("station",), np.ones((1, 12)), np.zeros(1), np.array([[1e6], [tight_kw]]))
+    program = GridProgram(homes, changing, Costs(), 1)
+    for t, expected_kw in ((0, net_kw), (1, tight_kw)):
+        battery_kw, tank_kw, _ = program.dispatch(at, cheap, 0, t)
+        assert (at.residual_kw + battery_kw + tank_kw / at.cop).sum() == pytest.approx(expected_kw)
+    assert program.breaks(np.full((12, 2), net_kw / 12), 0).tolist() == [False, True]
+    assert program.breaks(np.full((12, 1), net_kw / 12), 1).tolist() == [True]
