@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import cast
 
 import numpy as np
 
@@ -20,8 +20,6 @@ FILE = "assets.csv"
 GENERATING = ("pv", "chp")
 STORES = ("battery", "heat_store")
 CONTROLLED = ("battery", "ev_charger", "heat_pump", "heat_store")
-
-A = TypeVar("A", bound=Asset)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ A finished run is a mapping of plain arrays, so that it can be kept and need not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,6 @@ from gridcommons.model.study import Study
 
 ANY_STRESS = "any"
 """Stress of a scenario that does not depend on it."""
-
-Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)

@@ -60,18 +60,15 @@ class LocalTime:
 
 def read_clock(time: TimeAxis) -> LocalTime:
     """The local clock and calendar at the start of each interval; days of 23 and 25 hours are as they are."""
-    offset = [time.local(step).utcoffset() or timedelta(0) for step in range(time.steps)]
-    shift = np.array([int(each.total_seconds()) for each in offset], dtype="timedelta64[s]")
-    local = time.stamps().astype("datetime64[s]") + shift
-    date = local.astype("datetime64[D]")
-    day = date.astype(np.int64)
+    day, hour = time.local_clock()
+    date = np.datetime64(time.local(0).date(), "D") + day
     return LocalTime(
-        minute_of_day=(local - date).astype("timedelta64[m]").astype(np.int64),
-        weekday=(day + 3) % 7,
+        minute_of_day=np.rint(hour * 60.0).astype(np.int64),
+        weekday=(date.astype(np.int64) + 3) % 7,
         month=date.astype("datetime64[M]").astype(np.int64) % 12 + 1,
         day_of_year=(date - date.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) + 1,
         year=date.astype("datetime64[Y]").astype(np.int64) + 1970,
-        day=day - day[0],
+        day=day,
         step_minutes=time.step_minutes,
     )
 

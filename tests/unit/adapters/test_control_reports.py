@@ -293,3 +293,11 @@ def test_a_task_without_pictures_gets_its_summary(tmp_path):
     page = Page(page_of(tmp_path / "out"))
     assert page.sections == ["summary", "origin"]
     assert '"sorted": 3' in page.text
+
+
+def test_the_report_and_the_task_mean_the_same_by_their_words():
+    from gridcommons.adapters.report.control import household_book, station
+    from gridcommons.control import runs, summary
+
+    assert station.ANY_STRESS == runs.ANY_STRESS
+    assert household_book.UNSERVED_KWH == summary.UNSERVED_KWH

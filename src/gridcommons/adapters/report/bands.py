@@ -20,9 +20,9 @@ from gridcommons.adapters.report.style import (
     kind_colour,
     kind_words,
     make_figure,
+    name_ends,
     quiet_grid,
     shorten,
-    spread_labels,
     time_axis,
 )
 from gridcommons.model.grid import FloatArray
@@ -163,21 +163,7 @@ def _lines(axes: Axes, bins: Bins, total: Bands) -> list[tuple[float, str, str]]
 
 
 def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    low, high = axes.get_ylim()
-    places = spread_labels([end[0] for end in ends], 0.055 * (high - low), low)
-    for place, (_, label, colour) in zip(places, ends, strict=True):
-        axes.annotate(
-            label,
-            (1.0, place),
-            xycoords=("axes fraction", "data"),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontsize=8.4,
-            fontweight="bold" if colour in (IMPORT, EXPORT) else "normal",
-            annotation_clip=False,
-        )
+    name_ends(axes, [(*end, end[2] in (IMPORT, EXPORT)) for end in ends], 0.055)
 
 
 def _line(axes: Axes, bins: Bins, values: FloatArray, colour: str, width: float, dash: str = "-") -> None:

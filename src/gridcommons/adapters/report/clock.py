@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gridcommons.model.grid import FloatArray, IntArray
+from gridcommons.model.time import TimeAxis
 
 Times = npt.NDArray[np.datetime64]
 
@@ -141,10 +142,8 @@ def dates_of(clock: Clock, steps: IntArray) -> FloatArray:
 
 def local_dates(clock: Clock) -> tuple[IntArray, FloatArray]:
     """Local day of each interval, counted from the first, and its hour of the local day."""
-    first = clock.local(0).date()
-    at = [clock.local(step) for step in range(clock.steps)]
-    day = np.array([(each.date() - first).days for each in at], dtype=np.int64)
-    return day, np.array([each.hour + each.minute / 60.0 for each in at])
+    start = clock.local(0).astimezone(UTC)
+    return TimeAxis(start, round(clock.step_minutes), clock.steps, clock.timezone).local_clock()
 
 
 def _begins(clock: Clock, name: str) -> Any:

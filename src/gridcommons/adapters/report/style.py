@@ -193,6 +193,28 @@ def spread_labels(places: Sequence[float], gap: float, least: float) -> list[flo
     return [float(value) for value in out]
 
 
+def name_ends(axes: Axes, ends: Sequence[tuple[float, str, str, bool]], gap_share: float) -> None:
+    """Names of lines at their right ends, kept apart: value, name, colour, and whether it is bold.
+
+    ``gap_share`` is the least distance of two names as a share of the axis.
+    """
+    low, high = axes.get_ylim()
+    places = spread_labels([value for value, *_ in ends], gap_share * (high - low), low)
+    for place, (_, name, colour, is_bold) in zip(places, ends, strict=True):
+        axes.annotate(
+            name,
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(6, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            fontsize=8.4,
+            fontweight="bold" if is_bold else "normal",
+            annotation_clip=False,
+        )
+
+
 def shorten(name: str, most: int) -> str:
     """A name with its middle left out where it is too long for a label."""
     if len(name) <= most:

@@ -10,7 +10,7 @@ import numpy as np
 from gridcommons.adapters.report.clock import dates_of
 from gridcommons.adapters.report.control.station import Runs
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.style import BROKEN, quiet_grid, spread_labels, time_axis
+from gridcommons.adapters.report.style import BROKEN, name_ends, quiet_grid, time_axis
 from gridcommons.model.grid import FloatArray
 
 if TYPE_CHECKING:
@@ -39,22 +39,9 @@ def draw_lines(axes: Axes, runs: Runs, span: Span, rows: Sequence[tuple[str, Flo
         ends.append(float(part[np.isfinite(part)][-1]) if np.isfinite(part).any() else 0.0)
     quiet_grid(axes)
     axes.margins(y=0.08)
-    low, high = axes.get_ylim()
     inch = axes.get_position().height * axes.figure.get_figheight()  # type: ignore[union-attr]
-    places = spread_labels(ends[::-1], 0.17 / inch * (high - low), low)
-    for at, (name, _, colour) in zip(places, rows, strict=True):
-        axes.annotate(
-            name,
-            (1.0, at),
-            xycoords=("axes fraction", "data"),
-            xytext=(6, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            fontsize=8.2,
-            fontweight="bold",
-            annotation_clip=False,
-        )
+    named = [(end, name, colour, True) for end, (name, _, colour) in zip(ends[::-1], rows, strict=True)]
+    name_ends(axes, named, 0.17 / inch)
 
 
 def draw_limit(axes: Axes, limit_kw: float) -> None:
