@@ -1,9 +1,9 @@
-"""Makes examples/schutterwald: the grid and the households; run by hand.
+"""Makes examples/schutterwald and examples/schutterwald_market: the grid and the households; run by hand.
 
     python examples/make_schutterwald.py
 
 The grid is pandapower's; it carries no building footprints, so living areas are drawn here, from one seed.
-Assets and profiles are not in the folder: study.toml says what they are made of. It and README.md are
+Assets and profiles are not in the folders: study.toml says what they are made of. It and README.md are
 kept by hand.
 """
 
@@ -32,6 +32,15 @@ AREA_LEAST_M2, AREA_MOST_M2 = 50.0, 350.0
 IMPORT_PRICE, EXPORT_PRICE = "0.35", "0.08"
 """EUR/kWh, the same all year: chosen, see README.md."""
 FIRST_DAY, DAYS = datetime(2029, 12, 31, tzinfo=UTC), 366
+MARKET_FOLDER = Path(__file__).parent / "schutterwald_market"
+AGGREGATORS = ("north", "south", "citizens")
+"""Each in turn, in the order of the members; one supplier for all: chosen, see README.md."""
+MARKET_DAY = datetime(2030, 1, 21, 23, tzinfo=UTC)
+SPOT_PRICES = (
+    0.29, 0.27, 0.22, 0.18, 0.22, 0.27, 0.32, 0.36, 0.36, 0.34, 0.32, 0.30,
+    0.29, 0.29, 0.30, 0.32, 0.36, 0.40, 0.41, 0.40, 0.37, 0.34, 0.32, 0.30,
+)  # fmt: skip
+"""EUR/kWh by hour of the local day, a windy night and a dear evening: chosen, see README.md."""
 
 
 def living_areas_m2(count: int) -> list[int]:
@@ -51,7 +60,7 @@ def section_of_bus() -> dict[int, str]:
 
 
 def write_members(net: Any) -> None:
-    """One household for each load of the grid."""
+    """One household for each load of the grid; for the market, each with an aggregator and a supplier."""
     names, sections = bus_names(net), section_of_bus()
     areas = living_areas_m2(len(net.load))
     rows = [
@@ -62,10 +71,15 @@ def write_members(net: Any) -> None:
     header = ("member", "bus", "cluster", "living_area_m2")
     with (FOLDER / "members.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    parties = [(AGGREGATORS[number % len(AGGREGATORS)], "supplier") for number in range(len(rows))]
+    with (MARKET_FOLDER / "members.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((*header, "aggregator", "supplier"))
+        writer.writerows((*row, *party) for row, party in zip(rows, parties, strict=True))
 
 
 def write_prices() -> None:
-    """One row a day, in UTC; the first day begins before the local year."""
+    """One row a day, in UTC, the first day before the local year; for the market one a quarter of an hour."""
     rows = [
         ((FIRST_DAY + timedelta(days=day)).strftime("%Y-%m-%dT%H:%M:%SZ"), IMPORT_PRICE, EXPORT_PRICE)
         for day in range(DAYS)
@@ -73,16 +87,26 @@ def write_prices() -> None:
     header = ("time", "import_price_per_kwh", "export_price_per_kwh")
     with (FOLDER / "prices.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    stamps = [MARKET_DAY + timedelta(minutes=15 * step) for step in range(4 * len(SPOT_PRICES))]
+    rows = [
+        (stamp.strftime("%Y-%m-%dT%H:%M:%SZ"), f"{SPOT_PRICES[step // 4]:.2f}", EXPORT_PRICE)
+        for step, stamp in enumerate(stamps)
+    ]
+    with (MARKET_FOLDER / "prices.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
 def main() -> None:
-    """Make the folder anew."""
+    """Make the folders anew."""
     FOLDER.mkdir(exist_ok=True)
+    MARKET_FOLDER.mkdir(exist_ok=True)
     net = open_net(SOURCE, {"sections": list(SECTIONS), "join": True})
     write_members(net)
     write_prices()
     empty_injections(net)
-    write_grid(read_grid(net, slack_vm_pu=SLACK_VM_PU, tap_pos=TAP_POS).grid, FOLDER / "grid.json")
+    grid = read_grid(net, slack_vm_pu=SLACK_VM_PU, tap_pos=TAP_POS).grid
+    for folder in (FOLDER, MARKET_FOLDER):
+        write_grid(grid, folder / "grid.json")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import pytest
 import typer
 
 from control_study import control_study
+from flexibility_study import squeezed
 from gridcommons import benchmarks, cli, tasks
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.adapters.studies.profiles import OUTDOOR, PRICE_COLUMNS, SUFFIX_KINDS
@@ -182,7 +183,18 @@ def result(request, tmp_path_factory):
     """Results of grids that hold and that do not, so that every table is there."""
     task = request.param
     chain = load_study(ROOT / "examples" / "chain")
-    studies = {"envelopes": [chain, overloaded(chain)], "control": [control_study(days=2)]}
+    tight = {"homes": 24, "fixed_kw": 30.0}
+    studies = {
+        "envelopes": [chain, overloaded(chain)],
+        "control": [control_study(days=2)],
+        "flexibility": [
+            squeezed(
+                0.85, instruments=["tariff", "reprofiling"], tariff="coordinated", reprofiling=True, **tight
+            ),
+            squeezed(0.85, instruments=["market"], **tight),
+            squeezed(0.4, instruments=["market"], price_max_per_kwh=0.6, **tight),
+        ],
+    }
     return task, [tasks.run(study, task) for study in studies[task]]
 
 
@@ -198,15 +210,20 @@ def test_every_table_and_column_is_documented(result):
     task, results = result
     tables = {name: table for each in results for name, table in each.tables.items()}
     # Tables that are left out where they would be empty.
-    assert {"envelopes": {"violations", "unresolved"}, "control": {"measure_calls"}}[task] <= set(tables)
+    rare = {
+        "envelopes": {"violations", "unresolved"},
+        "control": {"measure_calls"},
+        "flexibility": {"coordination_trials", "reprofiling_calls", "awards", "shortages"},
+    }
+    assert rare[task] <= set(tables)
     for name, table in tables.items():
         assert set(table.columns) <= words("results.md", f"### {name}"), name
 
 
 def test_every_key_of_summary_and_provenance_is_documented(result):
-    task, (one, *_) = result
+    task, (one, *others) = result
     summary = words("results.md", f"## Summary of {task}")
-    assert set(one.summary) <= summary
+    assert {key for each in (one, *others) for key in each.summary} <= summary
     assert {key for each in one.summary.get("objectives", {}).values() for key in each} <= summary
     assert set(one.provenance) <= words("results.md", "## Provenance")
 

@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gridcommons.adapters.loopback_parties import loopback_process as loopback_process
     from gridcommons.adapters.parquet_results import ParquetTables as ParquetTables
     from gridcommons.adapters.parquet_results import read_result as read_result
     from gridcommons.adapters.studies.files import load_study as load_study
@@ -37,6 +38,7 @@ _HOMES = {
     "StudyError": "gridcommons.model.errors",
     "default_engines": "gridcommons.tasks",
     "load_study": "gridcommons.adapters.studies.files",
+    "loopback_process": "gridcommons.adapters.loopback_parties",
     "read_result": "gridcommons.adapters.parquet_results",
     "run": "gridcommons.tasks",
 }

@@ -43,6 +43,7 @@ _HOMES = {
     "check_all": "gridcommons.known_answers",
     "check_study": "gridcommons.adapters.studies.check",
     "default_engines": "gridcommons.tasks",
+    "loopback_process": "gridcommons.adapters.loopback_parties",
     "installed_versions": "gridcommons.tasks",
     "json_text": "gridcommons.adapters.parquet_results",
     "load_study": "gridcommons.adapters.studies.files",
@@ -257,7 +258,10 @@ def _run(path: Path, task: str, out: Path, power_flow: str, workers: int | None 
     with _use("ParquetTables")(out) as sink:
         with bars.waiting("reading the study"):
             study = _load(path)
-        engines = _use("default_engines")(sink, bars, power_flow, workers=workers, finished=kept)
+        other = _use("loopback_process")
+        engines = _use("default_engines")(
+            sink, bars, power_flow, workers=workers, finished=kept, other_process=other
+        )
         sink.finish(_use("run")(study, task, engines))
     kept.clear()
     if kept.taken:

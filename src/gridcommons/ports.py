@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy.typing as npt
 
+from gridcommons.model.errors import GridcommonsError
+from gridcommons.model.flexibility import Offer, Requirement
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.results import Columns, TablesInMemory
 from gridcommons.model.time import TimeAxis
@@ -67,6 +69,27 @@ class Forecaster(Protocol):
         """
 
 
+class OfferingParty(Protocol):
+    """An aggregator as the market sees it: a name, and offers for a requirement."""
+
+    @property
+    def name(self) -> str:
+        """What the party is called in the study."""
+
+    def offers(self, requirement: Requirement) -> Sequence[Offer]:
+        """What it offers; nothing is trusted about what comes back, or that anything does."""
+
+
+class GridOperatorParty(Protocol):
+    """The grid operator's side of a market, in this process or another: bytes in, bytes out."""
+
+    def answer(self, message: bytes) -> bytes:
+        """Wire form of the reply to a proposal in wire form."""
+
+    def report(self) -> bytes:
+        """Wire form of what the last proposal breaks and what is missing; for whoever pays."""
+
+
 def no_progress(label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
     """Tell nobody; the progress of notebooks and tests."""
     return nullcontext(_ignore)
@@ -74,6 +97,18 @@ def no_progress(label: str, total: int) -> AbstractContextManager[Callable[[int]
 
 def _ignore(_advance: int) -> None:
     return None
+
+
+OtherProcess = Callable[[Any], AbstractContextManager[GridOperatorParty]]
+"""Takes a party, and hands out the same party as another process, for as long as the context is open."""
+
+
+def no_other_process(party: Any) -> AbstractContextManager[GridOperatorParty]:
+    """Refuse: nothing that starts processes was given."""
+    raise GridcommonsError(
+        "parties = 'two_processes' needs engines that can start a process: gridcommons run has them, and in "
+        "Python default_engines(other_process=gc.loopback_process)"
+    )
 
 
 @dataclass(frozen=True)
@@ -92,6 +127,8 @@ class Engines:
         How many independent pieces are computed at a time; the answer does not depend on it.
     finished : FinishedRuns
         Where pieces of a long task are kept until it is done.
+    other_process : callable
+        Runs the grid operator's side of a market in a process of its own.
     """
 
     sink: TableSink = field(default_factory=TablesInMemory)
@@ -99,3 +136,4 @@ class Engines:
     method: PowerFlow = "helm"
     workers: int = 1
     finished: FinishedRuns = field(default_factory=NothingFinished)
+    other_process: OtherProcess = no_other_process

@@ -19,14 +19,17 @@ from gridcommons.ports import (
     Engines,
     FinishedRuns,
     NothingFinished,
+    OtherProcess,
     PowerFlow,
     Progress,
     TableSink,
+    no_other_process,
     no_progress,
 )
 
 _VERSIONS_OF = (
     "gridcommons",
+    "clarabel",
     "demandlib",
     "highspy",
     "numba",
@@ -66,6 +69,7 @@ class Capability:
 CAPABILITIES: dict[str, Capability] = {
     "control": Capability("gridcommons.control.capability"),
     "envelopes": Capability("gridcommons.envelopes.capability"),
+    "flexibility": Capability("gridcommons.flexibility.capability"),
 }
 """Every task by the name that it has in ``study.toml`` and on the command line."""
 
@@ -77,6 +81,7 @@ def default_engines(
     *,
     workers: int | None = None,
     finished: FinishedRuns | None = None,
+    other_process: OtherProcess = no_other_process,
 ) -> Engines:
     """The engines of a run: the only place that chooses, for command line and Python alike.
 
@@ -92,6 +97,8 @@ def default_engines(
         How many independent pieces are computed at a time; as many as this process has cores by default.
     finished : FinishedRuns, optional
         Where a long task keeps what it has finished; nowhere by default.
+    other_process : callable
+        Runs the grid operator's side of a market in a process of its own, such as ``gc.loopback_process``.
     """
     return Engines(
         sink=TablesInMemory() if sink is None else sink,
@@ -99,6 +106,7 @@ def default_engines(
         method=method,
         workers=_cores() if workers is None else workers,
         finished=NothingFinished() if finished is None else finished,
+        other_process=other_process,
     )
 
 

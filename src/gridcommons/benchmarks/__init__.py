@@ -11,9 +11,11 @@ import platform
 from collections.abc import Callable
 from typing import Any
 
+from gridcommons.benchmarks.clearing import clearing
 from gridcommons.benchmarks.control import control
 from gridcommons.benchmarks.envelopes import envelopes, envelopes_year
 from gridcommons.benchmarks.power_flow import power_flow
+from gridcommons.benchmarks.tariff import tariff
 from gridcommons.model.errors import GridcommonsError
 from gridcommons.tasks import installed_versions
 
@@ -22,6 +24,8 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "envelopes": envelopes,
     "envelopes-year": envelopes_year,
     "control": control,
+    "tariff": tariff,
+    "clearing": clearing,
 }
 """Benchmarks by the name that the command line takes."""
 

@@ -148,6 +148,16 @@ def _refuse(study: Study, settings: Settings) -> None:
                 suggestion="set flexible to true for what may be controlled",
             )
         )
+    # Of other kinds a study without problems has the profiles.
+    problems += [
+        Problem(
+            "assets.csv",
+            f"{asset.asset!r} without a profile",
+            "a profile: what it draws is in every load flow",
+        )
+        for asset in study.community.assets
+        if asset.needs_profile and asset.may_lack_profile and asset.asset not in study.profiles.columns
+    ]
     known = {a.asset for a in study.community.assets} | {a.kind for a in study.community.assets}
     named = {"priority": {n for names in settings.priority for n in names}, "support": set(settings.support)}
     for key, names in named.items():

@@ -30,6 +30,17 @@ def optional_rating(*, below: float = float("inf")) -> Any:
     return field(default=float("nan"), metadata={"below": below})
 
 
+HOUSE_COLUMNS = (
+    "k1_kw_per_k",
+    "k2_kw_per_k",
+    "air_kwh_per_k",
+    "structure_kwh_per_k",
+    "temp_min_c",
+    "temp_max_c",
+)
+"""What a house is made of: exchange of the air with outside and structure, heat capacities, comfort."""
+
+
 @dataclass(frozen=True, eq=False)
 class Signals:
     """What a study says about one asset over time.
@@ -54,7 +65,10 @@ class Signals:
 
 @dataclass(frozen=True, kw_only=True)
 class Asset:
-    """What every asset has. ``power_factor`` gives Q the sign of P: a load draws, a generator injects."""
+    """What every asset has. ``power_factor`` gives Q the sign of P: a load draws, a generator injects.
+
+    ``needs_profile``: a task that follows profiles cannot do without the one of this kind.
+    """
 
     kind: ClassVar[str] = ""
     needs_profile: ClassVar[bool] = True
@@ -65,6 +79,11 @@ class Asset:
     member: str
     flexible: bool = False
     power_factor: float = 1.0
+
+    @property
+    def may_lack_profile(self) -> bool:
+        """Whether a study may come without its profile: some task can work out what it does."""
+        return not self.needs_profile
 
     def net_kw(self, signals: Signals) -> FloatArray:
         """Net power when nobody controls it, shape (steps,) [kW]."""
@@ -148,6 +167,7 @@ class Battery(Asset):
     soc_initial_share: float = rating(below=1.0)
     soc_min_share: float = rating(below=1.0)
     soc_max_share: float = rating(below=1.0)
+    discomfort_per_kw2h: float = optional_rating()
 
     def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
         """From full discharge to full charge, within what the stored energy allows for one interval."""
@@ -172,6 +192,7 @@ class EvCharger(Asset):
     soc_min_share: float = optional_rating(below=1.0)
     soc_max_share: float = optional_rating(below=1.0)
     departure_soc_share: float = optional_rating(below=1.0)
+    discomfort_per_kw2h: float = optional_rating()
 
     def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
         """From rest (or discharge) to full charge while plugged in, zero while not.
@@ -209,7 +230,10 @@ class EvCharger(Asset):
 
 @dataclass(frozen=True, kw_only=True)
 class HeatPump(Asset):
-    """A heat pump; its profile is its uncontrolled electric consumption (or heat demand, for control)."""
+    """A heat pump; its profile is its uncontrolled electric consumption.
+
+    With a house, what it consumes can be planned, and the study may come without its profile.
+    """
 
     kind: ClassVar[str] = "heat_pump"
     consumption_max_kw: float = rating()
@@ -220,6 +244,17 @@ class HeatPump(Asset):
     structure_kwh_per_k: float = optional_rating()
     temp_min_c: float = optional_rating()
     temp_max_c: float = optional_rating()
+    discomfort_per_kw2h: float = optional_rating()
+
+    @property
+    def has_house(self) -> bool:
+        """Whether everything that a house is made of is given."""
+        return all(np.isfinite(getattr(self, column)) for column in HOUSE_COLUMNS)
+
+    @property
+    def may_lack_profile(self) -> bool:
+        """With a house, what it consumes follows from a plan."""
+        return self.has_house
 
     def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
         """From off to its rating."""
@@ -261,6 +296,7 @@ class DemandResponse(Asset):
     kind: ClassVar[str] = "demand_response"
     consumption_max_kw: float = rating()
     flexible_share: float = rating(below=1.0)
+    discomfort_per_kw2h: float = optional_rating()
 
     def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
         """From the part that cannot be called off to the rating."""

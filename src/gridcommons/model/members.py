@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 
 from gridcommons.model.assets import Asset
 from gridcommons.model.grid import Grid, IntArray
+
+Contract = Literal["price", "reprofiling"]
+"""What a member's flexibility answers to: prices, or calls of the DSO for re-profiling."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,9 @@ class Member:
         Living area [m²], NaN where unknown.
     battery_share : float
         Its share of a community battery, 0 to 1.
+    contract : {"price", "reprofiling"}
+        ``price``: its aggregator answers prices. ``reprofiling``: under contract for scheduled
+        re-profiling, planned by the spot price alone and called by the DSO.
     """
 
     member: str
@@ -40,6 +47,7 @@ class Member:
     opted_in: bool = True
     living_area_m2: float = float("nan")
     battery_share: float = 0.0
+    contract: Contract = "price"
 
 
 @dataclass(frozen=True, eq=False)

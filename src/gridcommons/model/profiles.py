@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gridcommons.model.assets import Asset, Signals
+from gridcommons.model.assets import Asset, HeatPump, Signals
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.storage import energy_path_kwh
 from gridcommons.model.time import TimeAxis
@@ -23,7 +23,8 @@ class Profiles:
         The axis that all columns share.
     columns : mapping of str to (steps,)
         ``<asset>`` [kW], ``<asset>.q_kvar``, ``<asset>.plugged_in``, ``<asset>.drive_kwh``,
-        ``<asset>.cop``, ``outdoor.temp_c``.
+        ``<asset>.cop``, ``<asset>.room_cop``, ``<asset>.water_kw``, ``<asset>.metered_kw``,
+        ``outdoor.temp_c``.
     """
 
     time: TimeAxis
@@ -62,3 +63,12 @@ class Profiles:
 def reactive_per_active(asset: Asset) -> float:
     """tan φ of an asset's power factor: kvar per kW, with the sign of P."""
     return float(np.sqrt(1.0 / asset.power_factor**2 - 1.0))
+
+
+def room_cop(pump: HeatPump, profiles: Profiles) -> FloatArray:
+    """Heat for the rooms per electricity of a heat pump, shape (steps,); NaN where the study does not say.
+
+    Its column ``room_cop``; else its COP, by its column or its constant: that of hot water is then the same.
+    """
+    cop = profiles.of(f"{pump.asset}.cop", otherwise=pump.cop)
+    return profiles.columns.get(f"{pump.asset}.room_cop", cop)

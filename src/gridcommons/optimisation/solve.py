@@ -10,9 +10,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from gridcommons.model.errors import InfeasibleError, NotConvergedError
-from gridcommons.model.grid import FloatArray
+from gridcommons.model.grid import BoolArray, FloatArray
 
 PRESOLVE_FROM = 100_000
 """Entries of the matrix from which presolving pays."""
@@ -27,18 +28,21 @@ class LinearProgram:
     cost : (variables,)
         Cost of each variable.
     matrix : (rows, variables)
-        Dense rows.
+        Rows, dense or sparse.
     row_max : (rows,)
         Right-hand sides.
     lower, upper : (variables,)
         Bounds.
+    whole : (variables,), optional
+        Which variables are whole numbers; the duals of such a program mean nothing.
     """
 
     cost: FloatArray
-    matrix: FloatArray
+    matrix: FloatArray | csr_array
     row_max: FloatArray
     lower: FloatArray
     upper: FloatArray
+    whole: BoolArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +70,7 @@ def solve(program: LinearProgram) -> Optimum:
     status = None
     # On a small program the presolve takes three times as long as the simplex method after it, but
     # it removes the degeneracy on which that method may stop without an answer.
-    for presolve in ("on", "off") if program.matrix.size >= PRESOLVE_FROM else ("off", "on"):
+    for presolve in ("on", "off") if _presolves_first(program) else ("off", "on"):
         highs.setOptionValue("presolve", presolve)
         highs.clearModel()
         highs.passModel(model)
@@ -74,11 +78,15 @@ def solve(program: LinearProgram) -> Optimum:
         status = highs.getModelStatus()
         if status == HighsModelStatus.kOptimal:
             solution = highs.getSolution()
-            mu = -np.array(solution.row_dual) / scale
+            mu = -np.array(solution.row_dual) / scale if program.whole is None else np.zeros(len(scale))
             return Optimum(np.array(solution.col_value), highs.getObjectiveValue(), mu)
     if status in (HighsModelStatus.kInfeasible, HighsModelStatus.kUnboundedOrInfeasible):
         raise InfeasibleError(f"linear program of {_size(program)} has no feasible point")
     raise NotConvergedError(f"linear program of {_size(program)} ended {highs.modelStatusToString(status)}")
+
+
+def _presolves_first(program: LinearProgram) -> bool:
+    return program.whole is not None or program.matrix.size >= PRESOLVE_FROM
 
 
 def _size(program: LinearProgram) -> str:
@@ -100,6 +108,7 @@ def make_solver() -> Any:
         ("threads", 1),
         ("primal_feasibility_tolerance", 1e-9),
         ("dual_feasibility_tolerance", 1e-9),
+        ("mip_rel_gap", 1e-7),
     ):
         highs.setOptionValue(option, value)
     return highs
@@ -107,21 +116,25 @@ def make_solver() -> Any:
 
 def _model(program: LinearProgram) -> tuple[Any, FloatArray]:
     """The program for HiGHS with every row scaled to 1, so that a tolerance means the same in each."""
-    from highspy import HighsLp, MatrixFormat
+    from highspy import HighsLp, HighsVarType, MatrixFormat
 
     rows, columns = program.matrix.shape
-    largest = np.abs(program.matrix).max(axis=1, initial=0.0)
+    matrix = csr_array(program.matrix)
+    row = np.repeat(np.arange(rows), np.diff(matrix.indptr))
+    largest = np.zeros(rows)
+    np.maximum.at(largest, row, np.abs(matrix.data))
     scale = np.where(largest > 0.0, largest, 1.0)
-    matrix = program.matrix / scale[:, None]
-    row, column = np.nonzero(matrix)
     lp = HighsLp()
     lp.num_row_, lp.num_col_ = rows, columns
     lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
     lp.row_lower_, lp.row_upper_ = np.full(rows, -np.inf), program.row_max / scale
     lp.a_matrix_.format_ = MatrixFormat.kRowwise
-    lp.a_matrix_.start_ = np.searchsorted(row, np.arange(rows + 1)).astype(np.int32)
-    lp.a_matrix_.index_ = column.astype(np.int32)
-    lp.a_matrix_.value_ = matrix[row, column]
+    lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
+    lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
+    lp.a_matrix_.value_ = matrix.data / scale[row]
+    if program.whole is not None:
+        kinds = (HighsVarType.kContinuous, HighsVarType.kInteger)
+        lp.integrality_ = [kinds[int(whole)] for whole in program.whole]
     return lp, scale
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
@@ -11,7 +11,10 @@ from gridcommons.model.assets import Asset, Battery, EvCharger, HeatPump, HeatSt
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.members import Community, Member
 from gridcommons.synthesis.asset_mix import Mix
+from gridcommons.synthesis.cars import CarYear
+from gridcommons.synthesis.heat import HeatPumpYear
 from gridcommons.synthesis.households import household_energy_kwh
+from gridcommons.synthesis.houses import fit_house, holding_kw
 from gridcommons.synthesis.profiles import ProfileSource
 from gridcommons.synthesis.settings import SynthesisSettings
 
@@ -53,16 +56,25 @@ class Builder:
         Where profiles come from.
     settings : SynthesisSettings
         Of the study.
+    step_hours : float
+        Length of an interval [h].
+    outdoor_c : (steps of the source,)
+        Temperature outside [°C].
     window : slice
         The study's intervals among those of the source.
     columns : dict of str to (steps,)
         Profiles so far.
+    too_small : list of str
+        Heat pumps so far that cannot hold the middle of the comfort band of their house all year.
     """
 
     source: ProfileSource
     settings: SynthesisSettings
+    step_hours: float
+    outdoor_c: FloatArray
     window: slice
     columns: dict[str, FloatArray] = field(default_factory=dict)
+    too_small: list[str] = field(default_factory=list)
 
     def build(self, members: Sequence[Member], holdings: Holdings) -> Community:
         """The community of one mix; its profiles go to ``columns``."""
@@ -120,12 +132,24 @@ class Builder:
             return None
         name = f"{member.member}_heat_pump{holdings.suffix}"
         heat_kwh = self.settings.heat_kwh_per_m2 * member.living_area_m2
-        electric_kw, cop = self.source.heat_pump(member.member, heat_kwh)
-        self._keep(name, electric_kw)
-        self._keep(f"{name}.cop", cop)
-        sized_kw = (1.0 + mix.heat_pump_margin_share) * float(electric_kw.max())
+        year = self.source.heat_pump(member.member, heat_kwh)
+        self._keep(name, year.electric_kw)
+        self._keep(f"{name}.cop", year.cop)
+        house, least_kw = self._house(name, year) if self.settings.houses else ({}, 0.0)
+        sized_kw = (1.0 + mix.heat_pump_margin_share) * max(float(year.electric_kw.max()), least_kw)
         rating_kw = sized_kw if mix.heat_pump_kw is None else mix.heat_pump_kw
-        return HeatPump(asset=name, member=member.member, flexible=True, consumption_max_kw=rating_kw)
+        if rating_kw < least_kw:
+            self.too_small.append(name)
+        return HeatPump(
+            asset=name, member=member.member, flexible=True, consumption_max_kw=rating_kw, **house
+        )
+
+    def _house(self, name: str, year: HeatPumpYear) -> tuple[dict[str, float], float]:
+        """The columns of the house behind a heat pump, and the rating that holds it all year [kW]."""
+        self._keep(f"{name}.room_cop", year.room_cop)
+        self._keep(f"{name}.water_kw", year.water_kw)
+        house = fit_house(year, self.outdoor_c)
+        return asdict(house), float(holding_kw(house, year, self.outdoor_c).max())
 
     def _heat_store(self, member: Member, holdings: Holdings) -> Asset | None:
         mix = holdings.mix_of(member, "heat_store")
@@ -156,4 +180,14 @@ class Builder:
             energy_kwh=car.energy_kwh,
             soc_min_share=0.0,
             soc_max_share=1.0,
+            departure_soc_share=self._share_at_start(car),
         )
+
+    def _share_at_start(self, car: CarYear) -> float:
+        """State of charge where the window begins, so that the profile fits the battery; NaN if unknown."""
+        if car.drive_kwh is None:
+            return float("nan")
+        before = slice(0, self.window.start)
+        charged_kwh = float(car.charge_kw[before].sum()) * self.step_hours
+        share = (car.start_kwh + charged_kwh - float(car.drive_kwh[before].sum())) / car.energy_kwh
+        return float(np.clip(share, 0.0, 1.0))

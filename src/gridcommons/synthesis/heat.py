@@ -67,6 +67,32 @@ class HeatDemand:
         return HeatDemand(space * self.space_kw, water * self.water_kw)
 
 
+@dataclass(frozen=True, eq=False)
+class HeatPumpYear:
+    """What one heat pump draws to meet a demand as it comes, arrays of shape (steps,).
+
+    Parameters
+    ----------
+    electric_kw : (steps,)
+        Electricity for rooms and hot water [kW].
+    water_kw : (steps,)
+        The part of it for hot water [kW].
+    cop, room_cop : (steps,)
+        Heat per electricity of both together, and of the rooms alone.
+    """
+
+    electric_kw: FloatArray
+    water_kw: FloatArray
+    cop: FloatArray
+    room_cop: FloatArray
+
+    @property
+    def space_kw(self) -> FloatArray:
+        """Heat into the rooms, shape (steps,) [kW]."""
+        heat_kw: FloatArray = (self.electric_kw - self.water_kw) * self.room_cop
+        return heat_kw
+
+
 def standard_heat(tables: HeatTables, temp_c: FloatArray, local: LocalTime) -> HeatDemand:
     """Mean demand of houses in this weather, 1 kWh/a each for rooms and for hot water.
 
@@ -134,10 +160,8 @@ def source_c(temp_c: FloatArray, source: HeatSource) -> FloatArray:
     return np.full_like(temp_c, temp_c.mean() - BRINE_BELOW_GROUND_K)
 
 
-def heat_pump_kw(
-    demand: HeatDemand, temp_c: FloatArray, source: HeatSource, sink: HeatSink
-) -> tuple[FloatArray, FloatArray]:
-    """Electricity that meets the demand as it comes, and heat per electricity, two arrays (steps,).
+def heat_pump_kw(demand: HeatDemand, temp_c: FloatArray, source: HeatSource, sink: HeatSink) -> HeatPumpYear:
+    """Electricity that meets the demand as it comes, and heat per electricity.
 
     P = Σ q_k/COP_k over rooms and hot water [kW], COP = Σ q_k/P. The electricity is what is needed,
     whatever the rating of the heat pump.
@@ -145,11 +169,12 @@ def heat_pump_kw(
     from_c = source_c(temp_c, source)
     room = cop(room_sink_c(temp_c, sink) - from_c, source)
     water = cop(HOT_WATER_C - from_c, source)
-    electric_kw = demand.space_kw / room + demand.water_kw / water
+    water_kw = demand.water_kw / water
+    electric_kw = demand.space_kw / room + water_kw
     # Without any demand the ratio is that of hot water, which is what could be asked for next.
     needed = electric_kw > 0.0
     ratio = np.divide(demand.total_kw, electric_kw, out=water.copy(), where=needed)
-    return electric_kw, ratio
+    return HeatPumpYear(electric_kw, water_kw, ratio, room)
 
 
 def _felt_temperature(temp_c: FloatArray, local: LocalTime) -> FloatArray:

@@ -10,7 +10,14 @@ from gridcommons.model.grid import FloatArray
 from gridcommons.model.time import TimeAxis
 from gridcommons.synthesis.cars import CarYear, live_car
 from gridcommons.synthesis.draws import generator_for
-from gridcommons.synthesis.heat import HeatDemand, HeatTables, heat_pump_kw, individual_heat, standard_heat
+from gridcommons.synthesis.heat import (
+    HeatDemand,
+    HeatPumpYear,
+    HeatTables,
+    heat_pump_kw,
+    individual_heat,
+    standard_heat,
+)
 from gridcommons.synthesis.households import household_kw, standard_profile
 from gridcommons.synthesis.local_time import LocalTime
 from gridcommons.synthesis.settings import SynthesisSettings
@@ -27,8 +34,8 @@ class ProfileSource(Protocol):
     def pv_per_kwp(self, member: str) -> FloatArray:
         """Generation of 1 kWp on this household's roof [kW]."""
 
-    def heat_pump(self, member: str, heat_kwh: float) -> tuple[FloatArray, FloatArray]:
-        """Electricity of a heat pump that makes this much heat a year as it is needed [kW], and its COP."""
+    def heat_pump(self, member: str, heat_kwh: float) -> HeatPumpYear:
+        """A heat pump that makes this much heat a year, hot water included, as it is needed."""
 
     def car(self, member: str, rating_kw: float) -> CarYear:
         """The household's car at a charging point of this power [kW]."""
@@ -77,7 +84,7 @@ class StandardSource:
             self._by_way[way] = generation_per_kwp(self._sky, Roof(*way))
         return roof.yield_share * self._by_way[way]
 
-    def heat_pump(self, member: str, heat_kwh: float) -> tuple[FloatArray, FloatArray]:
+    def heat_pump(self, member: str, heat_kwh: float) -> HeatPumpYear:
         """Electricity for the household's own heat demand, see `heat`."""
         water_kwh = self.settings.hot_water_share * heat_kwh
         rng = generator_for(self.seed, "heat", member)

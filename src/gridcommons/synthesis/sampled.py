@@ -11,7 +11,7 @@ import numpy as np
 from gridcommons.model.grid import FloatArray
 from gridcommons.synthesis.cars import CarYear
 from gridcommons.synthesis.draws import generator_for
-from gridcommons.synthesis.heat import heat_pump_kw
+from gridcommons.synthesis.heat import HeatPumpYear, heat_pump_kw
 from gridcommons.synthesis.local_time import LocalTime, normalised, quarter_parts
 from gridcommons.synthesis.profiles import StandardSource
 
@@ -88,13 +88,20 @@ class SampledSource:
         shape = normalised(self._drawn("pv", member, self.pool.solar), self.standard.local)
         return self.standard.settings.pv_full_load_hours * shape
 
-    def heat_pump(self, member: str, heat_kwh: float) -> tuple[FloatArray, FloatArray]:
-        """Measured consumption, scaled so that with the weather's COP it makes the heat of each year."""
+    def heat_pump(self, member: str, heat_kwh: float) -> HeatPumpYear:
+        """Measured consumption, scaled so that with the weather's COP it makes the heat of each year.
+
+        Nobody measured its hot water: at every interval that has the share it has in the mean house.
+        """
         source = self.standard.settings.heat_source
         fit = {name: table for name, table in self.pool.heat_pumps.items() if _draws_from(name) == source}
         shape = self._drawn("heat_pump", member, fit)
-        heat_kw = heat_kwh * normalised(shape * self._cop, self.standard.local)
-        return heat_kw / self._cop, self._cop
+        mean = self._mean_pump
+        electric_kw = heat_kwh * normalised(shape * mean.cop, self.standard.local) / mean.cop
+        # Where the mean house needs nothing, its COP is that of hot water.
+        water_share = np.ones_like(electric_kw)
+        np.divide(mean.water_kw, mean.electric_kw, out=water_share, where=mean.electric_kw > 0.0)
+        return HeatPumpYear(electric_kw, water_share * electric_kw, mean.cop, mean.room_cop)
 
     def car(self, member: str, rating_kw: float) -> CarYear:
         """A home charging point's profile; nobody knows when the car is there, or what it uses."""
@@ -110,12 +117,12 @@ class SampledSource:
         return on_calendar(table, self.pool.first_weekday, self.standard.local, weeks)
 
     @cached_property
-    def _cop(self) -> FloatArray:
-        """COP of the mean house in the weather, its rooms and hot water together."""
+    def _mean_pump(self) -> HeatPumpYear:
+        """The heat pump of the mean house in the weather, for 1 kWh of heat a year."""
         settings = self.standard.settings
         water = settings.hot_water_share
         mean = self.standard.mean_heat.weighted(1.0 - water, water)
-        return heat_pump_kw(mean, self.standard.weather.temp_c, settings.heat_source, settings.heat_sink)[1]
+        return heat_pump_kw(mean, self.standard.weather.temp_c, settings.heat_source, settings.heat_sink)
 
 
 def _draws_from(name: str) -> str:

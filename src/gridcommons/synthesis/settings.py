@@ -28,6 +28,8 @@ class SynthesisSettings:
         Part of it that is hot water.
     heat_source, heat_sink : str
         What heat pumps draw from, and how the houses are heated.
+    houses : bool
+        Whether heat pumps get a house that can be planned instead of a profile that is followed.
     pv_full_load_hours : float
         Yield to which SimBench's solar profiles are scaled [h/a].
     remark : str
@@ -42,6 +44,7 @@ class SynthesisSettings:
     hot_water_share: float = 0.3
     heat_source: HeatSource = "air"
     heat_sink: HeatSink = "floor"
+    houses: bool = False
     pv_full_load_hours: float = 950.0
     remark: str = ""
 

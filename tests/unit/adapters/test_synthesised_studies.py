@@ -112,6 +112,71 @@ def test_ids_ratings_and_columns_are_as_documented(folder):
     assert study.profiles.columns["outdoor.temp_c"].min() < 5.0
 
 
+@pytest.mark.parametrize("start", ["2030-01-01", "2030-01-15", "2030-07-09"])
+def test_a_car_can_follow_its_profile_and_whatever_charges_no_less(folder, start):
+    replace(folder, "2030-01-15", start)
+    study = load_study(folder)
+    for car in of_kind(study.community, "ev_charger"):
+        columns, name = study.profiles.columns, car.asset
+        plugged, drive_kwh = columns[f"{name}.plugged_in"], columns[f"{name}.drive_kwh"]
+        assert (columns[name] <= car.charge_max_kw * plugged + 1e-9).all()
+        start_kwh = car.soc_initial_share * car.energy_kwh
+        assert 0.1 - 1e-9 <= car.departure_soc_share == car.soc_initial_share <= 1.0
+        followed = start_kwh + np.cumsum(columns[name] / 4.0 - drive_kwh)
+        assert car.soc_min_share * car.energy_kwh - 1e-9 < followed.min()
+        assert followed.max() < car.soc_max_share * car.energy_kwh + 1e-9
+        stored = start_kwh
+        for step in range(96):
+            room_kwh = car.soc_max_share * car.energy_kwh - stored + drive_kwh[step]
+            stored += min(car.charge_max_kw * plugged[step] / 4.0, room_kwh) - drive_kwh[step]
+            assert stored >= followed[step] - 1e-9
+
+
+@pytest.mark.parametrize("clock", ["T00:00", "T17:30"])
+def test_a_car_begins_a_window_with_what_the_days_before_left(folder, clock):
+    replace(folder, "2030-01-15T00:00", f"2030-01-15{clock}")
+    day = load_study(folder)
+    replace(folder, "2030-01-15", "2030-01-13")
+    replace(folder, "steps = 96", "steps = 192")
+    before = load_study(folder)
+    cars = of_kind(day.community, "ev_charger")
+    assert len({car.departure_soc_share for car in cars}) > 4
+    for car, earlier in zip(cars, of_kind(before.community, "ev_charger"), strict=True):
+        columns = before.profiles.columns
+        change_kwh = columns[car.asset].sum() / 4.0 - columns[f"{car.asset}.drive_kwh"].sum()
+        left_kwh = earlier.departure_soc_share * earlier.energy_kwh + change_kwh
+        assert car.departure_soc_share * car.energy_kwh == pytest.approx(left_kwh, abs=1e-6)
+
+
+def test_houses_come_when_they_are_asked_for_and_change_nothing_else(folder):
+    without = load_study(folder)
+    replace(folder, 'heat_sink = "floor"', 'heat_sink = "floor"\nhouses = true')
+    study = load_study(folder)
+    pumps = of_kind(study.community, "heat_pump")
+    assert all(pump.has_house for pump in pumps) and len(pumps) == 16
+    added = {f"{pump.asset}.{suffix}" for pump in pumps for suffix in ("room_cop", "water_kw")}
+    assert set(study.profiles.columns) == set(without.profiles.columns) | added
+    assert {name: values for name, values in columns(study).items() if name not in added} == columns(without)
+    assert any(note.startswith("synthesis: 16 houses of k1 0.0") for note in study.notes)
+    assert not any("cannot hold" in note for note in study.notes)
+    replace(folder, "heat_pump_margin_share = 0.2", "heat_pump_kw = 0.1")
+    (said,) = (note for note in load_study(folder).notes if "cannot hold" in note)
+    assert said.startswith("synthesis: 16 heat pumps cannot hold the middle of their comfort band all year (")
+
+
+def test_houses_of_nobody_are_said(folder):
+    replace(folder, 'heat_sink = "floor"', 'heat_sink = "floor"\nhouses = true')
+    replace(folder, "heat_pump_share = 0.40", "heat_pump_share = 0.0")
+    replace(folder, "heat_store_share = 0.10", "heat_store_share = 0.0")
+    assert "synthesis: houses are asked for, and no household has a heat pump" in load_study(folder).notes
+
+
+def test_houses_must_be_true_or_false(folder):
+    replace(folder, 'heat_sink = "floor"', 'heat_sink = "floor"\nhouses = 1')
+    (line,) = problems_of(folder)
+    assert line == "study.toml [synthesis] column houses: found 1, expected true or false"
+
+
 def test_heat_pumps_are_sized_with_their_margin_or_as_given_and_never_clipped(folder):
     pumps = of_kind(load_study(folder).community, "heat_pump")
     replace(folder, "heat_pump_margin_share = 0.2", "heat_pump_margin_share = 0.5")
@@ -274,7 +339,7 @@ def test_simbench_is_the_other_source(folder):
     loads = [study.profiles.columns[asset.asset] for asset in of_kind(study.community, "load")]
     assert all(load.min() >= 0.0 for load in loads)
     car = of_kind(study.community, "ev_charger")[0]
-    assert f"{car.asset}.plugged_in" not in study.profiles.columns
+    assert f"{car.asset}.plugged_in" not in study.profiles.columns and np.isnan(car.departure_soc_share)
     assert study.inputs_sha256 != load_study_hash(folder)
 
 

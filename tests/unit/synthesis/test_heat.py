@@ -51,11 +51,16 @@ def test_flow_temperatures_and_brine():
 def test_electricity_is_heat_by_cop_and_their_ratio_is_weighted_by_heat():
     temp_c = np.array([0.0, 0.0, 25.0])
     demand = HeatDemand(np.array([3.0, 0.0, 0.0]), np.array([1.0, 2.0, 0.0]))
-    electric_kw, ratio = heat_pump_kw(demand, temp_c, "air", "floor")
+    pump = heat_pump_kw(demand, temp_c, "air", "floor")
+    electric_kw, ratio = pump.electric_kw, pump.cop
     room, water = (float(cop(np.array([lift]), "air")[0]) for lift in (30.0, 50.0))
     assert electric_kw == pytest.approx([3.0 / room + 1.0 / water, 2.0 / water, 0.0])
     assert ratio[:2] == pytest.approx([4.0 / electric_kw[0], water])
     assert np.isfinite(ratio).all() and ratio[2] > water
+    assert pump.water_kw == pytest.approx([1.0 / water, 2.0 / water, 0.0])
+    assert pump.room_cop[:2] == pytest.approx([room, room]) and pump.space_kw == pytest.approx(
+        [3.0, 0.0, 0.0]
+    )
 
 
 def test_rooms_follow_the_standard_profile_of_the_package_that_carries_its_tables():
@@ -120,11 +125,12 @@ def test_each_household_has_exactly_its_heat_and_its_own_hours():
 
 def test_a_year_of_an_efficiency_house_gives_a_plausible_seasonal_cop():
     source, local = standard_source(), year()[1]
-    electric_kw, ratio = source.heat_pump("a", 40.0 * 92.0)
+    pump = source.heat_pump("a", 40.0 * 92.0)
+    electric_kw, ratio = pump.electric_kw, pump.cop
     heat_kwh = (electric_kw * ratio).sum() * local.step_hours
     assert heat_kwh == pytest.approx(40.0 * 92.0, rel=1e-9)
     assert 3.0 < heat_kwh / (electric_kw.sum() * local.step_hours) < 3.4
     assert 2.0 < ratio.min() < ratio.max() < 4.5
-    ground = standard_source(heat_source="ground").heat_pump("a", 3680.0)[0]
-    radiators = standard_source(heat_sink="radiator").heat_pump("a", 3680.0)[0]
+    ground = standard_source(heat_source="ground").heat_pump("a", 3680.0).electric_kw
+    radiators = standard_source(heat_sink="radiator").heat_pump("a", 3680.0).electric_kw
     assert ground.sum() < electric_kw.sum() < radiators.sum()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gridcommons.synthesis.heat import cop
 from gridcommons.synthesis.sampled import Pool, SampledSource, on_calendar
 from unit_calendars import standard_source, year
 
@@ -59,9 +60,21 @@ def test_a_day_has_the_same_energy_at_every_step(step_minutes):
 def test_energies_are_exact(source):
     assert source.load_kw("a", 3210.0).sum() / 4.0 == pytest.approx(3210.0)
     assert source.pv_per_kwp("a").sum() / 4.0 == pytest.approx(950.0)
-    electric_kw, cop = source.heat_pump("a", 3680.0)
-    assert (electric_kw * cop).sum() / 4.0 == pytest.approx(3680.0)
-    assert electric_kw.sum() / 4.0 < 1300.0
+    pump = source.heat_pump("a", 3680.0)
+    assert (pump.electric_kw * pump.cop).sum() / 4.0 == pytest.approx(3680.0)
+    assert pump.electric_kw.sum() / 4.0 < 1300.0
+
+
+def test_hot_water_has_the_share_of_the_mean_house_at_every_interval(source):
+    pump = source.heat_pump("a", 3680.0)
+    standard = source.standard
+    temp_c = standard.weather.temp_c
+    mean = standard.mean_heat.weighted(0.7, 0.3)
+    expected = mean.water_kw / cop(50.0 - temp_c, "air")
+    whole = expected + mean.space_kw / cop(30.0 - 1.5 * temp_c, "air")
+    np.testing.assert_allclose(pump.water_kw * whole, pump.electric_kw * expected, rtol=1e-9)
+    water_kw = pump.water_kw * cop(50.0 - temp_c, "air")
+    np.testing.assert_allclose(pump.space_kw + water_kw, pump.electric_kw * pump.cop, rtol=1e-9)
 
 
 def test_a_charging_point_takes_a_profile_of_its_power(source):
@@ -81,8 +94,8 @@ def test_households_differ_and_each_is_the_same_again(source):
 def test_the_sun_is_not_shifted_and_heat_comes_from_where_the_study_says(source):
     assert source.pv_per_kwp("a").tobytes() == source.pv_per_kwp("b").tobytes()
     winter, summer = slice(20 * 96, 50 * 96), slice(180 * 96, 210 * 96)
-    air_kw = source.heat_pump("a", 1.0)[0]
+    air_kw = source.heat_pump("a", 1.0).electric_kw
     assert air_kw[winter].mean() == pytest.approx(2.0 * air_kw[summer].mean())
     ground = SampledSource(standard_source(heat_source="ground"), source.pool)
-    np.testing.assert_allclose(ground.heat_pump("a", 1.0)[0], air_kw.min(), rtol=0.5)
-    assert np.ptp(ground.heat_pump("a", 1.0)[0]) < 1e-12
+    np.testing.assert_allclose(ground.heat_pump("a", 1.0).electric_kw, air_kw.min(), rtol=0.5)
+    assert np.ptp(ground.heat_pump("a", 1.0).electric_kw) < 1e-12

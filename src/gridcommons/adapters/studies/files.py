@@ -175,6 +175,9 @@ def _asset_notes(community: Community, profiles: Profiles) -> list[str]:
             if asset.power_factor == 1.0 and f"{asset.asset}.q_kvar" not in given
         ],
         "batteries without a profile, so idle when nobody controls them": stores,
+        "heat pumps without a profile, so idle when nobody plans them": [
+            asset for asset in community.assets if asset.kind == "heat_pump" and asset.asset not in given
+        ],
         "charging stations without a profile, so idle when nobody controls them": [
             car for car in cars if car.asset not in given
         ],

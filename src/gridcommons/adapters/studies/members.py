@@ -5,19 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.tables import Columns, Row, read_table
-from gridcommons.model.assets import ASSET_KINDS, Asset, rating_columns
+from gridcommons.model.assets import ASSET_KINDS, HOUSE_COLUMNS, Asset, rating_columns
 from gridcommons.model.errors import did_you_mean
-from gridcommons.model.members import Member
+from gridcommons.model.members import Contract, Member
 
 MEMBERS_FILE = "members.csv"
 ASSETS_FILE = "assets.csv"
 MEMBER_COLUMNS = Columns(
     ("member", "bus"),
-    ("cluster", "aggregator", "supplier", "phase", "opted_in", "living_area_m2", "battery_share"),
+    ("cluster", "aggregator", "supplier", "phase", "opted_in", "living_area_m2", "battery_share", "contract"),
 )
 ASSET_COLUMNS = Columns(
     ("asset", "member", "kind"),
@@ -120,7 +120,17 @@ def _member(row: Row, name: str) -> Member:
         opted_in=row.flag("opted_in", otherwise=True),
         living_area_m2=row.number("living_area_m2"),
         battery_share=0.0 if math.isnan(share) else share,
+        contract=_contract(row),
     )
+
+
+def _contract(row: Row) -> Contract:
+    known = get_args(Contract)
+    text = row.text("contract") or Member.contract
+    if text not in known:
+        row.add("contract", repr(text), f"{', '.join(known)} or empty", did_you_mean(text, known))
+        return Member.contract
+    return cast(Contract, text)
 
 
 def _check_member(row: Row, members: MemberTable) -> None:
@@ -148,6 +158,9 @@ def _asset(row: Row, name: str) -> Asset | None:
     if flexible and not kind.may_be_flexible:
         row.add("flexible", f"true for a {kind_name}", "false or empty", "use the kind 'demand_response'")
     _check_store(row, values, kind)
+    _check_temperatures(row, values)
+    if kind.kind == "heat_pump":
+        _check_house(row, values)
     if len(row.problems.found) > before:
         return None
     values["power_factor"] = 1.0 if math.isnan(power_factor) else power_factor
@@ -193,3 +206,20 @@ def _check_store(row: Row, values: dict[str, float], kind: type[Asset]) -> None:
         value = values.get(column)
         if value is not None and not low <= value <= high:
             row.add(column, f"{value:g}", f"a share from soc_min_share {low:g} to soc_max_share {high:g}")
+
+
+def _check_temperatures(row: Row, values: dict[str, float]) -> None:
+    low, high = values.get("temp_min_c"), values.get("temp_max_c")
+    if low is not None and high is not None and low >= high:
+        row.add("temp_min_c", f"{low:g} with temp_max_c {high:g}", "temp_min_c below temp_max_c")
+
+
+def _check_house(row: Row, values: dict[str, float]) -> None:
+    """A house is given whole or not at all, and loses and stores heat."""
+    missing = [column for column in HOUSE_COLUMNS if not row.text(column)]
+    if missing and len(missing) < len(HOUSE_COLUMNS):
+        expected = f"a whole house or none: {', '.join(HOUSE_COLUMNS)}"
+        row.add(missing[0], f"a house without {', '.join(missing)}", expected)
+    for column in HOUSE_COLUMNS:
+        if not column.endswith("_c") and values.get(column) == 0.0:
+            row.add(column, "0", "a number above 0")

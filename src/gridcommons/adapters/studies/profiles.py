@@ -31,9 +31,14 @@ SUFFIX_KINDS: dict[str, tuple[str, ...]] = {
     "plugged_in": ("ev_charger",),
     "drive_kwh": ("ev_charger",),
     "cop": ("heat_pump",),
+    "room_cop": ("heat_pump",),
+    "water_kw": ("heat_pump",),
+    "metered_kw": tuple(ASSET_KINDS),
 }
 """What may stand behind the dot of a profile column, and for which kinds."""
 _MANY = 20
+_ROUNDING = 1e-6
+"""Share by which a part may exceed its whole: files are rounded."""
 
 
 def profiles_path(folder: Path, problems: ProblemList) -> Path | None:
@@ -99,7 +104,7 @@ def _has_time(place: Place, names: Sequence[str], problems: ProblemList) -> bool
 
 
 def _miss_file(table: AssetTable, problems: ProblemList) -> None:
-    needy = [asset.asset for asset in table.assets if asset.needs_profile]
+    needy = [asset.asset for asset in table.assets if not asset.may_lack_profile]
     if needy:
         found = f"no such file, nor {PROFILE_FILES[1]}"
         problems.add(Place(PROFILE_FILES[0]), found, f"profiles of {listed(needy)}")
@@ -107,10 +112,11 @@ def _miss_file(table: AssetTable, problems: ProblemList) -> None:
 
 def _miss_columns(place: Place, names: Sequence[str], table: AssetTable, problems: ProblemList) -> None:
     given = set(names)
-    missing = [asset for asset in table.assets if asset.needs_profile and asset.asset not in given]
+    missing = [asset for asset in table.assets if not asset.may_lack_profile and asset.asset not in given]
     for asset in missing[:_MANY]:
         row = Place(ASSETS_FILE, row=table.rows[asset.asset].place.row, column="asset")
-        expected = f"a column {asset.asset!r} in {place.file}: every {asset.kind} needs its profile"
+        whose = "a heat_pump without a house" if asset.kind == "heat_pump" else f"every {asset.kind}"
+        expected = f"a column {asset.asset!r} in {place.file}: {whose} needs its profile"
         problems.add(row, f"{asset.asset!r} without a profile", expected, did_you_mean(asset.asset, names))
     if len(missing) > _MANY:
         rest = listed(asset.asset for asset in missing[_MANY:])
@@ -168,6 +174,24 @@ def _check_values(series: Series, table: AssetTable, problems: ProblemList) -> N
             count = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
             place = series.place.at(row=int(series.rows[wrong[0]]), column=name)
             problems.add(place, f"{values[wrong[0]]:g}{count}", expected)
+    for name in series.values:
+        if name.endswith(".water_kw"):
+            _check_part(series, name, problems)
+
+
+def _check_part(series: Series, name: str, problems: ProblemList) -> None:
+    """Electricity for hot water is a part of the profile, where that is given."""
+    whole = name.removesuffix(".water_kw")
+    part_kw, whole_kw = series.values[name], series.values.get(whole)
+    if whole_kw is None:
+        return
+    wrong = np.flatnonzero(part_kw > whole_kw * (1.0 + _ROUNDING))
+    if len(wrong):
+        first = wrong[0]
+        place = series.place.at(row=int(series.rows[first]), column=name)
+        count = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        found = f"{part_kw[first]:g} with {whole_kw[first]:g} in {whole}{count}"
+        problems.add(place, found, f"at most {whole}, of which it is a part")
 
 
 def _check_finite(series: Series, name: str, problems: ProblemList) -> bool:
@@ -187,7 +211,7 @@ def _range(name: str, asset: Asset | None) -> tuple[float, float, str]:
     unbounded = (-np.inf, np.inf, "")
     if suffix == "plugged_in":
         return 0.0, 1.0, "a share from 0 to 1"
-    if suffix in ("drive_kwh", "cop"):
+    if suffix in ("drive_kwh", "cop", "room_cop", "water_kw"):
         return 0.0, np.inf, "a magnitude from 0 up"
     if suffix or asset is None:
         return unbounded

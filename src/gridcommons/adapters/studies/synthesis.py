@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gridcommons.adapters.problems import Place, ProblemList
+from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.simbench_shapes import read_simbench_shapes
 from gridcommons.adapters.standard_profiles import profile_paths, read_heat_tables, read_household_table
 from gridcommons.adapters.studies.members import ASSETS_FILE, MemberTable, miss_living_areas
 from gridcommons.adapters.studies.profiles import OUTDOOR, PROFILE_FILES
 from gridcommons.adapters.studies.synthesis_table import MixTable, SynthesisTable, mixes_by_cluster
 from gridcommons.adapters.weather import read_reference_year, reference_year_path, weather_on_axis
-from gridcommons.model.assets import Asset
+from gridcommons.model.assets import Asset, HeatPump
 from gridcommons.model.errors import StudyError
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.members import Community, Member
@@ -86,11 +86,13 @@ def synthesise(
     local = read_clock(years)
     weather = weather_on_axis(read_reference_year(path), years)
     source, files = _source(table, seed, (years, local), weather)
-    builder = Builder(source, table.settings, window)
+    builder = Builder(source, table.settings, time.step_hours, weather.temp_c, window)
     builder.columns[OUTDOOR] = weather.temp_c[window].copy()
     future = builder.build(members, holdings["future"])
     today = builder.build(members, holdings["today"]) if "today" in holdings else None
     notes = _notes(table, {"today": today, "future": future}, builder.columns, time)
+    if table.settings.houses:
+        notes += _house_notes(future, builder.too_small)
     return Synthesised(future, today, builder.columns, notes, [path, *files])
 
 
@@ -160,6 +162,22 @@ def _notes(
             continue
         notes.append(f"synthesis: {name}: {_counts(community)}")
         notes.append(f"synthesis: {name}: {_energies(community.assets, columns, time)}")
+    return notes
+
+
+def _house_notes(community: Community, too_small: Sequence[str]) -> list[str]:
+    houses = [asset.k1_kw_per_k for asset in community.assets if isinstance(asset, HeatPump)]
+    if not houses:
+        return ["synthesis: houses are asked for, and no household has a heat pump"]
+    notes = [
+        f"synthesis: {len(houses)} houses of k1 {min(houses):.3g} to {max(houses):.3g} kW/K for plans; their "
+        f"heat capacities are chosen"
+    ]
+    if too_small:
+        notes.append(
+            f"synthesis: {len(too_small)} heat pumps cannot hold the middle of their comfort band all year "
+            f"({listed(too_small, 4)})"
+        )
     return notes
 
 

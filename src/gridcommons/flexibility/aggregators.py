@@ -1,0 +1,113 @@
+"""Aggregators: parties of their own, who see prices and published requirements, never the grid.
+
+Each knows its customers' devices. It plans them for itself at the prices that hold at each load point,
+offers flexibility for a requirement, and schedules its devices to deliver what was taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gridcommons.flexibility.bidding import Bundle, make_offers
+from gridcommons.flexibility.fleet import Fleet
+from gridcommons.model.flexibility import Offer, Requirement
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
+
+PRICE_STEP_SHARE = 0.25
+"""How much dearer each further offer of a load point is than the first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregator:
+    """One aggregator and the devices that it may schedule.
+
+    Parameters
+    ----------
+    name : str
+        As in ``members.csv``.
+    fleet : Fleet
+        Where its devices are; of it, the aggregator reads only its own rows and the spot price.
+    devices : (devices,)
+        Its devices that answer prices.
+    price_per_kwh : (load points,)
+        What it asks at each load point.
+    offers_per_load_point : int
+        How many offers it makes of the devices at one load point.
+    plan_kw : (devices, steps)
+        What its devices will do if nothing is bought of them [kW].
+    """
+
+    name: str
+    fleet: Fleet
+    devices: IntArray
+    price_per_kwh: FloatArray
+    offers_per_load_point: int
+    plan_kw: FloatArray
+
+    @cached_property
+    def load_points(self) -> IntArray:
+        """Load points of the fleet at which it has devices."""
+        return np.unique(self.fleet.load_point[self.devices])
+
+    def plan(self, tariff_per_kwh: FloatArray) -> FloatArray:
+        """Its own plan at the spot price and a tariff, shape (devices, steps) [kW].
+
+        Parameters
+        ----------
+        tariff_per_kwh : (load points, steps)
+            What was published.
+        """
+        price = self.fleet.spot_per_kwh + tariff_per_kwh[self.fleet.load_point[self.devices]]
+        return self.fleet.plan(price, self.devices)
+
+    def bundle(self, load_point: int) -> Bundle:
+        """Its devices at one load point, around their plan."""
+        mine = self.fleet.load_point[self.devices] == load_point
+        return Bundle(self.fleet, self.devices[mine], self.plan_kw[mine])
+
+    def offers(self, requirement: Requirement) -> list[Offer]:
+        """What it offers at every load point that is asked."""
+        made: list[Offer] = []
+        for point in self.load_points:
+            asked: BoolArray = requirement.asked[point]
+            if asked.any():
+                ladder = 1.0 + PRICE_STEP_SHARE * np.arange(self.offers_per_load_point)
+                prices = np.round(self.price_per_kwh[point] * ladder, 4)
+                prices = prices[prices <= requirement.price_max_per_kwh]
+                place = (self.name, requirement.bus[point])
+                if len(prices):
+                    made += make_offers(self.bundle(int(point)), place, asked, requirement, prices)
+        return made
+
+
+def aggregator_names(fleet: Fleet) -> Names:
+    """Aggregators with a device that answers prices, in the order of the members."""
+    moved = np.flatnonzero(~fleet.reprofiling)
+    return tuple(dict.fromkeys(fleet.aggregator[device] for device in moved))
+
+
+def make_aggregators(
+    fleet: Fleet, plan_kw: FloatArray, price_per_kwh: FloatArray, offers_per_load_point: int = 1
+) -> list[Aggregator]:
+    """The aggregators of a fleet.
+
+    Parameters
+    ----------
+    fleet : Fleet
+        All devices.
+    plan_kw : (devices, steps)
+        What they will do if nothing is bought of them [kW].
+    price_per_kwh : (aggregators, load points)
+        What each asks, aggregators in the order of ``aggregator_names``.
+    offers_per_load_point : int
+        How many offers each makes of the devices at one load point.
+    """
+    made = []
+    names = np.array(fleet.aggregator, dtype=object)
+    for name, prices in zip(aggregator_names(fleet), price_per_kwh, strict=True):
+        devices = np.flatnonzero((names == name) & ~fleet.reprofiling)
+        made.append(Aggregator(name, fleet, devices, prices, offers_per_load_point, plan_kw[devices]))
+    return made

@@ -1,0 +1,97 @@
+"""Who pays whom for flexibility: postings that sum to exactly zero, in every pair of parties.
+
+The DSO pays for what was taken, as bid or at the market price; the aggregator pays its customers what leaving
+their plan costs them, the extra energy, and a part of what is left; what is left then is its margin.
+
+    DSO cost = Σ margin of the aggregators + customers' payment + energy compensation
+
+exactly, because the amounts are rounded once, to the cent, and the margin is what remains of it. A kWh that
+was sold and not delivered is not paid for and costs a penalty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+CENT = Decimal("0.01")
+
+DSO = "DSO"
+
+
+@dataclass(frozen=True)
+class Posting:
+    """Money from one party to another: ``amount`` is positive for who receives it."""
+
+    party: str
+    counterparty: str
+    item: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Account:
+    """What is known of one aggregator's part before money is rounded, in the study's currency.
+
+    Parameters
+    ----------
+    aggregator : str
+        Whose.
+    revenue : float
+        For what was delivered, from the DSO.
+    penalty : float
+        For what was sold and not delivered, to the DSO.
+    discomfort_cost : float
+        What leaving the plan costs its customers.
+    energy_cost : float
+        What the moved energy costs more than before; nothing is taken back where it costs less.
+    """
+
+    aggregator: str
+    revenue: float
+    penalty: float
+    discomfort_cost: float
+    energy_cost: float
+
+
+def settle(accounts: list[Account], customer_share: float) -> list[Posting]:
+    """All postings of a market.
+
+    Parameters
+    ----------
+    accounts : list of Account
+        One for each aggregator.
+    customer_share : float
+        Part of what is left after all costs that goes to customers, too.
+    """
+    postings: list[Posting] = []
+    for account in accounts:
+        gain = account.revenue - account.discomfort_cost - max(account.energy_cost, 0.0)
+        customers = account.discomfort_cost + customer_share * max(gain, 0.0)
+        name, of_customers = account.aggregator, f"customers of {account.aggregator}"
+        postings += pay(DSO, name, "flexibility", account.revenue)
+        postings += pay(name, DSO, "penalty", account.penalty)
+        postings += pay(name, of_customers, "discomfort and share", customers)
+        postings += pay(name, of_customers, "energy compensation", max(account.energy_cost, 0.0))
+    return postings
+
+
+def pay(payer: str, payee: str, item: str, amount: float) -> list[Posting]:
+    """Both sides of one payment; nothing where it rounds to nothing."""
+    rounded = round_to_cent(amount)
+    if rounded == 0:
+        return []
+    return [Posting(payer, payee, item, -rounded), Posting(payee, payer, item, rounded)]
+
+
+def round_to_cent(amount: float) -> Decimal:
+    """An amount in whole cents, half to even."""
+    return Decimal(repr(float(amount))).quantize(CENT, ROUND_HALF_EVEN)
+
+
+def balance(postings: list[Posting]) -> dict[str, Decimal]:
+    """What each party is left with; the values sum to exactly zero."""
+    total: dict[str, Decimal] = {}
+    for posting in postings:
+        total[posting.party] = total.get(posting.party, Decimal(0)) + posting.amount
+    return total
