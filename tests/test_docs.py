@@ -23,6 +23,7 @@ from control_study import control_study
 from flexibility_study import squeezed
 from gridcommons import benchmarks, cli, tasks
 from gridcommons.adapters.studies.files import load_study
+from gridcommons.adapters.studies.offers import OFFER_COLUMNS
 from gridcommons.adapters.studies.profiles import OUTDOOR, PRICE_COLUMNS, SUFFIX_KINDS
 from gridcommons.adapters.studies.toml_file import KEYS
 from gridcommons.model.assets import ASSET_KINDS, Asset, rating_columns
@@ -148,6 +149,7 @@ def test_every_other_column_and_key_of_a_study_is_documented():
     profiles = {f"<asset>.{suffix}" for suffix in SUFFIX_KINDS} | {OUTDOOR, "time"}
     assert profiles <= words("study.md", "## profiles.parquet, profiles.csv")
     assert set(PRICE_COLUMNS) <= words("study.md", "## prices.csv")
+    assert set(OFFER_COLUMNS.every) <= words("study.md", "## offers.csv")
     limits = {limit for limits in LIMIT_NAMES.values() for limit in limits}
     columns = {"element", "kind", "limit", "value", "time"}
     assert limits | columns <= words("study.md", "## limits.csv")

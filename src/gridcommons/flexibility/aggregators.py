@@ -6,6 +6,7 @@ offers flexibility for a requirement, and schedules its devices to deliver what 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +16,7 @@ from gridcommons.flexibility.bidding import Bundle, make_offers
 from gridcommons.flexibility.fleet import Fleet
 from gridcommons.model.flexibility import Offer, Requirement
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
+from gridcommons.ports import OfferingParty
 
 PRICE_STEP_SHARE = 0.25
 """How much dearer each further offer of a load point is than the first."""
@@ -81,6 +83,27 @@ class Aggregator:
                 if len(prices):
                     made += make_offers(self.bundle(int(point)), place, asked, requirement, prices)
         return made
+
+
+@dataclass(frozen=True, eq=False)
+class FiledOffers:
+    """An aggregator that has sent its offers already: it says what it sent, whatever is asked."""
+
+    name: str
+    sent: tuple[Offer, ...]
+
+    def offers(self, requirement: Requirement) -> tuple[Offer, ...]:
+        """What it sent."""
+        return self.sent
+
+
+def offering_parties(aggregators: Sequence[Aggregator], sent: Sequence[Offer]) -> list[OfferingParty]:
+    """Who is asked for offers: those who sent some say these, the others make theirs."""
+    filed: dict[str, tuple[Offer, ...]] = {}
+    for offer in sent:
+        filed[offer.aggregator] = (*filed.get(offer.aggregator, ()), offer)
+    own: list[OfferingParty] = [party for party in aggregators if party.name not in filed]
+    return [*own, *(FiledOffers(name, offers) for name, offers in filed.items())]
 
 
 def aggregator_names(fleet: Fleet) -> Names:

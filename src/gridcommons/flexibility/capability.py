@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gridcommons.flexibility import tables
+from gridcommons.flexibility.aggregators import offering_parties
 from gridcommons.flexibility.awareness import Advice, advise
 from gridcommons.flexibility.books import Verified, all_postings, market_accounts, verify_awards
 from gridcommons.flexibility.check import GridView, view_grid
@@ -97,7 +98,8 @@ def _use_reprofiling(day: _Day) -> None:
 def _use_market(day: _Day) -> None:
     before = day.stages[-1]
     aggregators = parties(day.fleet, before.power_kw, day.settings, day.study.seed)
-    place = MarketPlace(day.view, day.fleet, day.settings, day.engines, before, aggregators, aggregators)
+    asked = offering_parties(aggregators, day.study.offers)
+    place = MarketPlace(day.view, day.fleet, day.settings, day.engines, before, aggregators, asked)
     day.market = place.run()
     day.verified = verify_awards(day.market, aggregators, day.fleet, day.study.profiles)
     if day.verified:
@@ -133,6 +135,7 @@ def _member_load(study: Study, fleet: Fleet, power_kw: FloatArray) -> FloatArray
 def _write(day: _Day, postings: list[Posting], advice: Advice) -> None:
     """All tables; one without a row is not written."""
     sink = day.engines.sink
+    sink.write("device_bounds", tables.device_table(day.fleet))
     parts = [tables.stage_tables(day.study, day.fleet, stage) for stage in day.stages]
     if day.tariff is not None:
         parts.append(tables.tariff_tables(day.study, day.fleet, day.tariff, day.settings.tariff))

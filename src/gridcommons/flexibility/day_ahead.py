@@ -150,8 +150,9 @@ def _call_more(fleet: Fleet, before: Stage, call: Call, done: ReprofilingStage, 
     over_kw = dict(
         zip(zip(still.element, still.kind, still.step.tolist(), strict=True), -still.room_kw, strict=True)
     )
+    # What nobody could give is not asked for again: the load flow still shows it.
     asked_kw = dict(zip(zip(call.rows.element, call.rows.kind, call.rows.step.tolist(), strict=True),
-                        -call.rows.room_kw, strict=True))  # fmt: skip
+                        -call.rows.room_kw - call.missing_kw, strict=True))  # fmt: skip
     keys = list(zip(first.element, first.kind, first.step.tolist(), strict=True))
     need_kw = np.array([asked_kw.get(key, 0.0) + over_kw.get(key, 0.0) for key in keys])
     return call_customers(fleet, replace(first, room_kw=-need_kw), before.power_kw, response)

@@ -80,8 +80,10 @@ class MarketStage:
         asked: BoolArray = np.asarray(need.asked.any(axis=1))
         missing_kw = {} if self.clearing is None else _missing_of(self.clearing)
         for row, key in enumerate(_keys(need.rows)):
-            lacks_kw = missing_kw.pop(key, None) if asked[row] else None
-            found[key] = -float(need.rows.room_kw[row]) if lacks_kw is None else lacks_kw
+            # The clearing is not asked for what nobody can help, and says nothing is missing there.
+            needs_kw = -float(need.rows.room_kw[row])
+            lacks_kw = missing_kw.pop(key, needs_kw)
+            found[key] = lacks_kw if asked[row] else needs_kw
         return [(*key, kw) for key, kw in (found | missing_kw).items() if kw > 0.0]
 
 

@@ -22,6 +22,12 @@ from gridcommons.flexibility.settings import Settings
 from gridcommons.model.flexibility import LimitRows, Requirement
 from gridcommons.model.grid import BoolArray, FloatArray
 
+PARTS = (1.0, 0.5, 0.25, 0.1)
+"""Of the worst case of payback, tried in turn until enough hours hold it."""
+
+ENOUGH_HOURS = 4.0
+"""As many as the report's own example of a requirement table has [h]."""
+
 LEAST_EFFECT = 0.05
 """A load point that counts for less than this, against the one that counts most, is not asked."""
 
@@ -73,25 +79,40 @@ def publish(view: GridView, state: GridState, fleet: Fleet, need: Need, settings
         least_kw[points, step] = np.maximum(least_kw[points, step], need.least_kw[row])
         most_kw[points, step] = np.maximum(most_kw[points, step], need.most_kw[row])
     names = view.study.grid.buses.name
+    allowed, part = payback_hours(view, state, fleet, need, settings)
     return Requirement(
         tuple(names[bus] for bus in fleet.load_points),
         least_kw,
         most_kw,
-        payback_hours(view, state, fleet, need, settings),
+        allowed,
         settings.payback_max_share,
         settings.price_max_per_kwh,
+        part,
     )
 
 
 def payback_hours(
     view: GridView, state: GridState, fleet: Fleet, need: Need, settings: Settings
-) -> BoolArray:
-    """Hours in which all that could be taken back at once breaks nothing, shape (steps,).
+) -> tuple[BoolArray, float]:
+    """Hours in which what could be taken back breaks nothing, (steps,), and which part of it that is.
 
     The most that a limit asks for in all its hours comes back in one hour, times the payback cap, spread over
-    the load points asked for it by the power of their devices.
+    the load points asked for it by the power of their devices. Where fewer than ``ENOUGH_HOURS`` hold all of
+    that, those that hold the largest of ``PARTS`` of it: the clearing itself keeps every limit with the
+    payback that it takes.
     """
-    steps = len(fleet.spot_per_kwh)
+    comes_back_kw = _all_at_once(fleet, need, settings)
+    allowed: BoolArray = np.zeros(len(fleet.spot_per_kwh), dtype=bool)
+    for part in PARTS:
+        allowed = _holds(view, state, fleet, part * comes_back_kw, settings)
+        allowed[need.rows.step] = False
+        if allowed.sum() * fleet.step_hours >= ENOUGH_HOURS:
+            break
+    return allowed, part
+
+
+def _all_at_once(fleet: Fleet, need: Need, settings: Settings) -> FloatArray:
+    """What comes back in one hour at worst, shape (load points,) [kW]."""
     power_kw = np.zeros(len(fleet.load_points))
     np.add.at(power_kw, fleet.load_point, fleet.chains.power_high.max(axis=1))
     comes_back_kw = np.zeros(len(fleet.load_points))
@@ -103,15 +124,19 @@ def payback_hours(
         weight = power_kw * points
         if weight.any():
             comes_back_kw = np.maximum(comes_back_kw, back_kw * weight / weight.sum())
-    more_kw = np.repeat(comes_back_kw[:, None], steps, axis=1)
-    load_kw, load_kvar = state.load_kw.copy(), fleet.fixed_kvar
-    load_kw[fleet.load_points] += more_kw
+    return comes_back_kw
+
+
+def _holds(
+    view: GridView, state: GridState, fleet: Fleet, more_kw: FloatArray, settings: Settings
+) -> BoolArray:
+    """Whether each hour holds more load at the load points, with the margin, shape (steps,)."""
+    load_kw = state.load_kw.copy()
+    load_kw[fleet.load_points] += more_kw[:, None]
     # So much may come back at once that no grid carries it: then the hour is none.
-    try_state = flow_of(view, load_kw, load_kvar, must_solve=False)
-    nothing_kw = np.zeros_like(more_kw)
-    margin = (settings.payback_margin_share, 0.0)
-    rows = linear_limits(try_state, fleet.load_points, nothing_kw, margin)
-    allowed = try_state.flow.solved.copy()
-    allowed[rows.step[rows.room_kw < 0.0]] = False
-    allowed[need.rows.step] = False
-    return allowed
+    tried = flow_of(view, load_kw, fleet.fixed_kvar, must_solve=False)
+    nothing_kw = np.zeros((len(more_kw), load_kw.shape[1]))
+    rows = linear_limits(tried, fleet.load_points, nothing_kw, (settings.payback_margin_share, 0.0))
+    holds = tried.flow.solved.copy()
+    holds[rows.step[rows.room_kw < 0.0]] = False
+    return holds

@@ -17,6 +17,7 @@ from gridcommons.flexibility.fleet import Fleet
 from gridcommons.flexibility.market import MarketStage
 from gridcommons.flexibility.settlement import Posting, balance
 from gridcommons.model.study import Study
+from gridcommons.model.time import TimeAxis
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def summarise(outcome: Outcome, postings: Sequence[Posting]) -> dict[str, Any]:
     if outcome.reprofiling is not None:
         said.update(_reprofiling(fleet, outcome.reprofiling))
     if outcome.market is not None:
-        said.update(_market(outcome.market, outcome.verified))
+        said.update(_market(outcome.market, outcome.verified, outcome.study.time))
     said["balances"] = {party: float(amount) for party, amount in balance(list(postings)).items()}
     said["advised_saving"] = float(outcome.advice.saving.sum())
     return said
@@ -99,10 +100,10 @@ def _reprofiling(fleet: Fleet, done: ReprofilingStage) -> dict[str, Any]:
     }
 
 
-def _market(market: MarketStage, verified: Sequence[Verified]) -> dict[str, Any]:
+def _market(market: MarketStage, verified: Sequence[Verified], time: TimeAxis) -> dict[str, Any]:
     clearing = market.clearing
     missing = [
-        f"{kind} of {element} at step {step}: {kw:.3f} kW missing"
+        f"{element} at {time.local(step):%Y-%m-%d %H:%M} lacks {kw:,.1f} kW ({kind})"
         for element, kind, step, kw in market.shortages
     ]
     ordered_kw = sum(float(each.award.obligation.less_kw.sum()) for each in verified)
@@ -110,6 +111,7 @@ def _market(market: MarketStage, verified: Sequence[Verified]) -> dict[str, Any]
         "offers": len(market.book.offers),
         "rejections": len(market.book.rejections),
         "share_rule": market.shares,
+        "payback_part_share": market.requirement.payback_part_share,
         "flexibility_cost": 0.0 if clearing is None else clearing.cost,
         "flexibility_ordered_kw": ordered_kw,
         "flexibility_missing_kw": float(sum(float(each.missing_kw.sum()) for each in verified)),

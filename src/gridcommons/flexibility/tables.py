@@ -95,6 +95,15 @@ def _schedules(study: Study, fleet: Fleet, stage: Stage) -> Columns:
     }
 
 
+def device_table(fleet: Fleet) -> Columns:
+    """Rows of ``device_bounds``: between what the state of each device shall stay."""
+    return {
+        "asset": _text(fleet.chains.name),
+        "state_min": fleet.chains.state_low[:, 0, 0],
+        "state_max": fleet.chains.state_high[:, :, 0].max(axis=1),
+    }
+
+
 def _aggregator_plans(study: Study, fleet: Fleet, stage: Stage) -> Columns:
     keys = list(zip(fleet.aggregator, fleet.load_point.tolist(), strict=True))
     distinct = list(dict.fromkeys(keys))

@@ -12,6 +12,9 @@ from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
 Relation = Literal["alone", "increment", "exclusive"]
 """How the offers of one group, which use the same devices, stand to each other."""
 
+RELATIONS: dict[str, Relation] = {"alone": "alone", "increment": "increment", "exclusive": "exclusive"}
+"""The same, by the word that a file has for it."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Offer:
@@ -71,6 +74,8 @@ class Requirement:
         Energy taken back, against the energy offered, at most.
     price_max_per_kwh : float
         The price cap.
+    payback_part_share : float
+        Which part of all that could be taken back at once these hours hold.
     """
 
     bus: Names
@@ -79,6 +84,7 @@ class Requirement:
     payback_allowed: BoolArray
     payback_max_share: float
     price_max_per_kwh: float
+    payback_part_share: float = 1.0
 
     @property
     def asked(self) -> BoolArray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gridcommons.model.flexibility import Offer
 from gridcommons.model.grid import Grid
 from gridcommons.model.limits import Limits
 from gridcommons.model.members import Community
@@ -31,6 +32,8 @@ class Study:
         among the others under the ids of these assets.
     tasks : mapping of str to mapping
         The ``[tasks.NAME]`` tables as written; each task validates its own.
+    offers : tuple of Offer
+        What aggregators sent, as they sent it; one that is among them makes no other offers.
     notes : tuple of str
         What the check had to say: averaged profiles, fixed loads of the grid file, overrides.
     inputs_sha256 : str
@@ -47,6 +50,7 @@ class Study:
     prices: Prices | None = None
     today: Community | None = None
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    offers: tuple[Offer, ...] = ()
     notes: tuple[str, ...] = ()
     inputs_sha256: str = ""
 

@@ -106,6 +106,13 @@ def test_a_branch_that_is_only_near_its_limit_is_shown_in_percent(tmp_path):
 def test_the_worst_hour_is_that_of_the_worst_violation(day, tmp_path):
     assert worst_step(read_material(day)) == 17
     assert worst_step(read_material(made(tmp_path / "out", at=3, without=("violations",)))) == 3
+    path = made(tmp_path / "two") / "violations.parquet"
+    rows = pq.read_table(path).to_pandas().iloc[:1]
+    less = rows.assign(time=rows["time"] + np.timedelta64(2, "h"), excess=rows["excess"] / 2.0)
+    for order in ([rows, less], [less, rows]):
+        both = pa.concat_tables([pa.Table.from_pandas(part, preserve_index=False) for part in order])
+        pq.write_table(both, path)
+        assert worst_step(read_material(path.parent)) == 17
 
 
 def test_buses_that_pay_the_same_are_one_row_and_no_price_is_marked(day):
@@ -129,17 +136,19 @@ def test_tables_of_prices_calls_offers_and_shortages_hold_the_figures(day):
     assert "L2 overloaded 17:00 3.5" in text
     assert "Payback is allowed in 23 hours: 00:00–17:00, 18:00–00:00." in text
     assert "Of 30.0 kW ordered, summed over all hours, 28.0 kW comes, by meters." in text
-    assert "ρ = 0.75" in plain(page_of(day))
+    assert labels(page_of(day))["coordination"].endswith("meet at a cap of 0.75.")
 
 
 def test_offers_and_awards_meet(day):
     book = read_market(read_material(day))
     assert [(o.offer, o.price_per_kwh, round(o.share, 6)) for o in book.offers] == [
-        ("L a", 0.6, 1.0),
+        ("L z", 0.6, 1.0),
         ("L b", 0.7, 0.333333),
         ("L c", 0.9, 0.0),
     ]
-    assert [(group.buses, step) for group, step in book.pairs()] == [(("LP2",), 17)]
+    ((group, step),) = book.pairs()
+    assert (group.buses, step) == (("LP2",), 17)
+    assert [o.offer for o in book.offers_at(group, step)] == ["L z", "L b", "L c"]
     assert labels(page_of(day))["merit"].endswith("LP2, 17:00: taken 40.0 of 90.0 kW")
 
 

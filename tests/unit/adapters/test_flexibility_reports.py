@@ -196,12 +196,12 @@ class Made:
         self.rows("flexibility_needs", "time element kind least_kw", [(then, *self.broken, 40.0)])
         self.rows("payback_hours", "time is_allowed", [(time, bool(time != then)) for time in self.stamps])
         columns = "offer aggregator bus relation time price_per_kwh flexibility_kw payback_kw"
-        for word, who, price in (("a", first, 0.6), ("b", last, 0.7), ("c", first, 0.9)):
+        for word, who, price in (("z", first, 0.6), ("b", last, 0.7), ("c", first, 0.9)):
             rows = {self.stamps[0]: (price, 0.0, 33.0)} | {then: (price, 30.0, 0.0)}
             offer = (f"{self.name} {word}", who, bus, "alone")
             self.rows("offers", columns, [(*offer, time, *figures) for time, figures in rows.items()])
         self.rows("rejections", "offer aggregator reason", [("late", first, "no answer within 60 s")])
-        taken = [(f"{self.name} a", then, 30.0, 0.0), (f"{self.name} b", then, 10.0, 0.0)]
+        taken = [(f"{self.name} z", then, 30.0, 0.0), (f"{self.name} b", then, 10.0, 0.0)]
         self.rows("awards", "offer time quantity_kw payback_kw", taken)
         self.rows("flexibility_prices", "time bus price_per_kwh", [(then, bus, 0.7)])
         self.rows("shortages", "time element kind missing_kw", [(then, *self.broken, 3.5)])
@@ -347,7 +347,7 @@ def test_many_aggregators_share_a_colour_and_a_flow(tmp_path):
     page = page_of(folder)
     told = labels(page)
     assert "others" in told["causes"]
-    assert "customers of others pays DSO 22.00 (tariff)" in told["money"]
+    assert "customers of others pays DSO 24.00 (tariff)" in told["money"]
     assert len(page) < 600_000
 
 

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from flexibility_study import flexibility_study, prepared, squeezed
-from gridcommons.flexibility.aggregators import Aggregator, aggregator_names, make_aggregators
+from gridcommons.flexibility.aggregators import (
+    Aggregator,
+    aggregator_names,
+    make_aggregators,
+    offering_parties,
+)
 from gridcommons.flexibility.day_ahead import parties
 from gridcommons.flexibility.offer_check import check_offers
 from gridcommons.flexibility.requirements import find_needs, publish
@@ -22,7 +27,9 @@ def offered(study, **task):
 
 
 def test_every_device_that_answers_prices_has_one_aggregator():
-    *_, fleet, plan_kw, _ = prepared(flexibility_study(homes=12, reprofiling=True))
+    *_, fleet, plan_kw, _ = prepared(flexibility_study(homes=12))
+    # Each aggregator has customers of both kinds.
+    fleet = replace(fleet, reprofiling=np.arange(len(fleet)) % 3 == 0)
     made = make_aggregators(fleet, plan_kw, np.full((len(aggregator_names(fleet)), 4), 0.7))
     devices = np.concatenate([party.devices for party in made])
     assert sorted(devices) == np.flatnonzero(~fleet.reprofiling).tolist()
@@ -129,3 +136,15 @@ def test_nobody_is_asked_nobody_offers():
     asked = replace(requirement, most_kw=np.full((4, 24), 5.0), payback_allowed=np.zeros(24, dtype=bool))
     assert all(party.offers(asked) == [] for party in above)
     assert isinstance(made[0], Aggregator)
+
+
+def test_who_has_sent_offers_is_asked_for_nothing_else():
+    made, requirement, *_ = offered(squeezed(0.95))
+    theirs = {party.name: party.offers(requirement) for party in made}
+    sent = [replace(theirs["ag1"][0], price_per_kwh=0.3), replace(theirs["ag1"][0], aggregator="new")]
+    asked = offering_parties(made, sent)
+    answers = {party.name: list(party.offers(requirement)) for party in asked}
+    assert sorted(answers) == ["ag0", "ag1", "ag2", "ag3", "new"]
+    assert answers["ag1"] == [sent[0]] and answers["new"] == [sent[1]]
+    assert [offer.offer for offer in answers["ag0"]] == [offer.offer for offer in theirs["ag0"]]
+    assert offering_parties(made, []) == made

@@ -141,26 +141,31 @@ def test_a_cap_on_payback_that_binds_costs_no_more_than_it_must(homes, price, sh
         assert found.payback_kw.sum() == pytest.approx(share * found.flexibility_kw.sum(), rel=1e-4)
 
 
-def test_a_house_that_leaks_takes_back_no_more_than_the_cap():
+def test_of_a_house_that_leaks_no_more_is_taken_than_the_cap_allows():
     study = flexibility_study(homes=2)
     assets = tuple(
         replace(asset, k1_kw_per_k=0.6, k2_kw_per_k=2.0, structure_kwh_per_k=3.0)
-        if asset.asset.startswith("pump")
+        if asset.asset == "pump0"
         else asset
         for asset in study.community.assets
     )
     study = replace(study, community=replace(study.community, assets=assets))
     *_, fleet, plan_kw, _ = prepared(study)
-    bundle = Bundle(fleet, np.arange(4), plan_kw)
+    bundle = Bundle(fleet, np.array([2, 3]), plan_kw[[2, 3]])
     # What is moved to an earlier hour leaks away before it is needed.
     asked, early = hours(18), hours(14)
     free = schedule_at(bundle, asked, early, 1.4, 10.0)
-    assert free.payback_kw.sum() > 1.55 * free.flexibility_kw.sum()
-    capped = schedule_at(bundle, asked, early, 1.4, 1.5)
-    assert capped.payback_kw.sum() == pytest.approx(1.5 * capped.flexibility_kw.sum(), rel=1e-4)
-    gain, power_kw = by_clarabel(bundle, asked, 14, 1.4, 1.5)
+    share_kw = free.power_kw - bundle.plan_kw
+    assert -share_kw[0, 14] < 1.5 * share_kw[0, 18] < -0.3
+    cap = 0.97 * free.payback_kw.sum() / free.flexibility_kw.sum()
+    capped = schedule_at(bundle, asked, early, 1.4, cap)
+    assert capped.payback_kw.sum() == pytest.approx(cap * capped.flexibility_kw.sum(), rel=1e-4)
+    gain, power_kw = by_clarabel(bundle, asked, 14, 1.4, cap)
     assert capped.gain == pytest.approx(gain, abs=1e-4)
     np.testing.assert_allclose(capped.power_kw, power_kw, atol=5e-3)
+    # The leaky house gives less than it would alone, the other more.
+    less_kw = (free.power_kw - capped.power_kw)[:, 18]
+    assert less_kw[0] < -0.1 and less_kw[1] >= -1e-4
 
 
 def check_schedule(bundle, schedule, asked, share=1.5):

@@ -49,9 +49,13 @@ def with_band(study, low, high=1.1):
     return replace(study, limits=voltage_band(study.grid, low, high))
 
 
-def test_load_flow_of_a_plan_is_that_of_a_sweep(base):
-    _, _, fleet, plan_kw, state = base
+@pytest.mark.parametrize("tan", [0.0, 0.4])
+def test_load_flow_of_a_plan_is_that_of_a_sweep(base, tan):
+    _, view, fleet, plan_kw, _ = base
+    fleet = replace(fleet, tan=np.full(len(fleet), tan), fixed_kvar=tan * fleet.fixed_kw)
+    state = check_plan(view, fleet, plan_kw)
     load_kw, load_kvar = fleet.bus_load(plan_kw)
+    assert load_kvar.any() == (tan > 0.0)
     for step in range(24):
         v, current = sweep(load_kw[:, step], load_kvar[:, step])
         np.testing.assert_allclose(state.vm_pu[step], np.abs(v), atol=1e-8)

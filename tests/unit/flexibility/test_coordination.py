@@ -7,7 +7,7 @@ import pytest
 
 from flexibility_study import flexibility_study, prepared, squeezed
 from gridcommons.flexibility.check import check_plan
-from gridcommons.flexibility.coordination import coordinate
+from gridcommons.flexibility.coordination import Trials, coordinate
 from gridcommons.flexibility.dynamic_tariff import NO_PRICE_PER_KWH, TariffProblem
 from gridcommons.flexibility.reprofiling import call_customers, customers
 from gridcommons.flexibility.settings import Settings
@@ -102,6 +102,24 @@ def test_below_the_cap_the_operator_loses_and_above_gains(case):
             behind = plan.linear.rows.matrix[row] > 0.5
             cost += over_kw**2 / (0.05 * customers(problem.fleet)[behind].sum())
         assert np.sign(plan.revenue - cost) == sign
+
+
+def test_a_little_that_the_tariff_leaves_is_called_too():
+    """Just below the highest price of the plain tariff, a fraction of a kilowatt is left."""
+    problem = problem_of(0.8, 2)
+    plain = problem.solve(NO_PRICE_PER_KWH)
+    trials = Trials(plain.linear, lambda _: None)
+    trial = trials.at(float(plain.mu_per_kwh.max()) - 1e-3)
+    assert 0.05 < trial.plan.slack_kw.max() < 0.45
+    assert trial.call.quantity_kw.sum() == pytest.approx(trial.plan.slack_kw.sum(), rel=1e-4)
+    assert trial.cost > 0.0
+
+
+def test_a_cap_is_found_however_high():
+    """Far beyond what a limit costs where the tariff solves it: hardly anything moves any more."""
+    found = found_by(problem_of(0.75, 0)).found
+    assert found.cap_per_kwh > 10.0
+    assert abs(found.net) <= UNDER_1E_3
 
 
 def test_every_cap_is_tried_once_and_told():

@@ -255,7 +255,7 @@ def test_a_cop_by_column_is_enough():
     assert problems_of(changed(study, assets=bare)) == [("assets.csv", "'pump0' without cop")]
     for column in ("pump0__cop", "pump0__room_cop"):
         fleet = fleet_of(changed(study, assets=bare, **{column: np.full(24, 2.3)}))
-        whole = fleet_of(study)
+        whole = fleet_of(changed(study, assets={"pump0": pump("pump0", "home0")}))
         np.testing.assert_allclose(fleet.chains.effect, whole.chains.effect)
 
 

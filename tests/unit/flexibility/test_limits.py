@@ -45,13 +45,13 @@ def test_rooms_foretell_the_load_flow_of_a_small_change(base, seed):
     change_kw = np.random.default_rng(seed).uniform(-20.0, 20.0, (len(fleet.load_points), 24))
     rows = rows_of(state, fleet, 500.0)
     predicted_kw = rows.room_kw - np.einsum("rn,nr->r", rows.matrix, change_kw[:, rows.step])
-    moved_kw = np.einsum("rn,nr->r", np.abs(rows.matrix), np.abs(change_kw[:, rows.step]))
+    moved_kw = np.abs(change_kw).sum(axis=0)[rows.step]
     after = rows_of(changed(view, fleet, plan_kw, change_kw), fleet, 500.0)
     now, seen = by_key(after), set()
     for key, row in by_key(rows).items():
         # Loads reach a line at less than nominal voltage and with losses; of a voltage, the kW that it is
         # counted in change a little. Exact to second order: below.
-        assert abs(after.room_kw[now[key]] - predicted_kw[row]) <= 0.05 * moved_kw[row]
+        assert abs(after.room_kw[now[key]] - predicted_kw[row]) <= 0.03 * moved_kw[row]
         seen.add(key[1])
     assert seen == {"loading_max_percent", "vm_min_pu"}
 
@@ -146,6 +146,18 @@ def test_margins_keep_their_share_of_the_rating_and_their_voltage(base):
             assert less_kw == pytest.approx(1e-3 / scale)
         seen.add(key[1])
     assert seen == {"loading_max_percent", "vm_min_pu"}
+
+
+def test_a_margin_makes_a_high_voltage_count_earlier(base):
+    _, view, fleet, plan_kw, state = base
+    high = np.full((1, 5), 1.1)
+    high[0, 4] = state.vm_pu[:, 4].max() + 5e-4
+    study = replace(view.study, limits=replace(view.study.limits, vm_max_pu=high))
+    state = check_plan(view_grid(study, "helm"), fleet, plan_kw)
+    assert len(rows_of(state, fleet)) == 0
+    rows = rows_of(state, fleet, margin=(0.0, 1e-3))
+    np.testing.assert_array_equal(rows.step, np.flatnonzero(state.vm_pu[:, 4] > high[0, 4] - 1e-3))
+    assert (rows.room_kw < 0.0).all()
 
 
 def test_where_power_flows_back_more_load_is_more_room(base):

@@ -221,11 +221,10 @@ def test_a_hundredth_of_a_kilowatt_calls_nobody():
     assert rows == [0, 1]
 
 
-def test_rows_of_a_call_are_needs_and_not_what_the_fleet_looks_like():
-    """Twice the need, twice the price."""
+def test_half_the_need_has_half_the_price():
     _, _, fleet, plan_kw, state = contracted()
     rows = broken_rows(fleet, state)
     call = call_customers(fleet, rows, plan_kw, 0.5)
-    double = call_customers(fleet, replace(rows, room_kw=2.0 * rows.room_kw), plan_kw, 0.5)
-    assert double.price_per_kwh.max() == pytest.approx(2.0 * call.price_per_kwh.max())
-    assert double.cost(1.0) == pytest.approx(4.0 * call.cost(1.0))
+    half = call_customers(fleet, replace(rows, room_kw=rows.room_kw / 2.0), plan_kw, 0.5)
+    np.testing.assert_allclose(half.price_per_kwh, call.price_per_kwh / 2.0, atol=1e-9)
+    assert half.cost(1.0) == pytest.approx(call.cost(1.0) / 4.0)

@@ -11,9 +11,10 @@ from dense_load_flow import loading_percent, solve
 from feeders import source
 from flexibility_study import flexibility_study, prepared, squeezed
 from gridcommons.flexibility.check import flow_of
-from gridcommons.flexibility.requirements import LEAST_EFFECT, find_needs, publish
+from gridcommons.flexibility.requirements import ENOUGH_HOURS, LEAST_EFFECT, PARTS, find_needs, publish
 from gridcommons.flexibility.settings import Settings
 from gridcommons.known_answers import voltage_band
+from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.grid import FixedInjections
 
 NAMES = tuple(f"load{bus}" for bus in range(5))
@@ -178,9 +179,25 @@ def test_an_hour_is_a_payback_hour_if_and_only_if_a_load_flow_carries_the_worst_
     settings = Settings(payback_margin_share=margin_share, voltage_margin_pu=0.001)
     need, table, (view, fleet, _, state) = table_of(study, settings)
     back_kw = worst_payback(table, need, fleet, settings)
-    expected = hours_that_hold(view, fleet, state, need, back_kw, margin_share)
-    np.testing.assert_array_equal(table.payback_allowed, expected)
-    assert expected.any() and not table.payback_allowed[need.rows.step].any()
+    holds = {part: hours_that_hold(view, fleet, state, need, part * back_kw, margin_share) for part in PARTS}
+    # All of it, or where too few hours hold that, the largest part that enough hours hold.
+    enough = [part for part in PARTS if holds[part].sum() >= ENOUGH_HOURS]
+    assert table.payback_part_share == enough[0]
+    np.testing.assert_array_equal(table.payback_allowed, holds[enough[0]])
+    assert not table.payback_allowed[need.rows.step].any()
+
+
+def test_where_too_few_hours_hold_all_of_it_a_part_is_published():
+    need, table, (view, fleet, _, state) = table_of(squeezed(0.8))
+    back_kw = worst_payback(table, need, fleet, Settings())
+    part = table.payback_part_share
+    assert part in PARTS[1:]
+    larger = PARTS[PARTS.index(part) - 1]
+    assert hours_that_hold(view, fleet, state, need, larger * back_kw, 0.02).sum() < ENOUGH_HOURS
+    np.testing.assert_array_equal(
+        table.payback_allowed, hours_that_hold(view, fleet, state, need, part * back_kw, 0.02)
+    )
+    assert table_of(squeezed(0.95))[1].payback_part_share == 1.0
 
 
 def test_a_rise_that_breaks_a_limit_at_an_hour_removes_exactly_that_hour():
@@ -206,3 +223,15 @@ def test_where_nobody_could_carry_what_comes_back_no_hour_is_one():
     assert not table.payback_allowed.any()
     few = flexibility_study(fixed_kw=100.0, vm_band=(0.9, 1.1))
     assert table_of(few)[1].payback_allowed.all()
+
+
+def test_an_hour_that_no_load_flow_survives_is_no_payback_hour():
+    """Ten thousand times what is asked for at two hours comes back at once: no voltage carries that."""
+    settings = Settings(payback_max_share=1e4)
+    need, table, (view, fleet, _, state) = table_of(squeezed(0.9), settings)
+    load_kw = state.load_kw.copy()
+    load_kw[fleet.load_points] += PARTS[-1] * worst_payback(table, need, fleet, settings)[:, None]
+    assert not flow_of(view, load_kw, 0.0 * load_kw, must_solve=False).flow.solved.any()
+    with pytest.raises(NotConvergedError, match="2024-01-10 00:00"):
+        flow_of(view, load_kw, 0.0 * load_kw)
+    assert len(need.rows) == 2 and not table.payback_allowed.any()

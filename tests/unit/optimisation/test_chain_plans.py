@@ -141,6 +141,7 @@ def test_a_plan_keeps_all_bounds_and_no_other_plan_is_cheaper(seed):
     rng, chains, curvature, cost = random_case(seed)
     power_kw = plan_devices(chains, curvature, cost)
     assert chains.breach(power_kw) < BREACH
+    assert ((power_kw >= chains.power_low) & (power_kw <= chains.power_high)).all(), "not to the last bit"
     scale = max(np.abs(cost).max(), curvature.max())
     for _ in range(3):
         other_kw = plan_devices(chains, curvature, rng.normal(0.0, scale, cost.shape))
@@ -305,6 +306,21 @@ def test_rows_that_hold_anyway_cost_nothing():
     assert plan.rounds == 0
 
 
+@pytest.mark.parametrize("squeeze", [0.99, 0.97, 0.9])
+def test_a_relief_price_that_nobody_pays_changes_no_plan(squeeze):
+    """Accuracy is against the prices that are paid, however dear a slack would be."""
+    work = make_work(30, 7, squeeze)
+    plans = [
+        plan_shared(work.chains, work.curvature, work.cost, replace(work.limits, relief_price=price))
+        for price in (2.0, 1e4)
+    ]
+    assert 1e-3 < plans[0].mu.max() < 2.0
+    np.testing.assert_allclose(plans[1].mu, plans[0].mu, atol=1e-5)
+    np.testing.assert_allclose(plans[1].power_kw, plans[0].power_kw, atol=1e-3)
+    left_kw = work.limits.room_kw - work.limits.used_kw(plans[1].power_kw)
+    assert np.abs(plans[1].mu * left_kw).max() < 1e-5
+
+
 def test_two_cars_share_an_hour_in_closed_form():
     """One row on the cheap hour: both give it up alike, and μ is what makes them."""
     columns = {"drive_kwh": [0, 0, 6], "plugged_in": [1, 1, 0]}
@@ -440,7 +456,7 @@ def test_a_house_that_can_only_be_too_warm_is_named():
     chains = one_house(6)
     high = chains.state_high.copy()
     high[0, 3, 0] = 5.0
-    with pytest.raises(InfeasibleError, match=r"^pump is above its bound 5 by 15 at interval 3, whatever its power"):
+    with pytest.raises(InfeasibleError, match=r"^pump is above its bound 5 by 15 at interval 3,"):
         plan_devices(replace(chains, state_high=high), np.full(1, 0.1), np.full((1, 6), 0.3))
 
 

@@ -21,11 +21,13 @@ from gridcommons.adapters.studies.members import (
     read_assets,
     read_members,
 )
+from gridcommons.adapters.studies.offers import OFFERS_FILE, read_offers
 from gridcommons.adapters.studies.profiles import PRICES_FILE, profiles_path, read_prices, read_profiles
 from gridcommons.adapters.studies.synthesis import refuse_given_assets, synthesise
 from gridcommons.adapters.studies.synthesis_table import SynthesisTable
 from gridcommons.adapters.studies.toml_file import FILE, StudySettings, read_study_toml
 from gridcommons.model.assets import Asset
+from gridcommons.model.flexibility import Offer
 from gridcommons.model.grid import FloatArray, Grid
 from gridcommons.model.limits import Limits
 from gridcommons.model.members import Community
@@ -50,6 +52,7 @@ class _Pieces:
     limits: Limits | None = None
     prices: Prices | None = None
     today: Community | None = None
+    offers: tuple[Offer, ...] = ()
     reference_files: Sequence[Path] = ()
     columns: dict[str, FloatArray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -103,6 +106,7 @@ def _read(folder: Path, problems: ProblemList) -> _Pieces:
         _read_profiles(folder, pieces, problems)
     if settings.time is not None:
         pieces.prices = read_prices(folder, settings.time, problems, pieces.notes)
+        pieces.offers = read_offers(folder, settings.time, problems)
         if pieces.grid is not None:
             pieces.limits = read_limits(folder, settings.limits, pieces.grid, settings.time, problems)
     if settings.synthesis is not None and settings.time is not None and members.is_read:
@@ -142,6 +146,7 @@ def _assemble(folder: Path, pieces: _Pieces) -> Study:
         limits=pieces.limits,
         prices=pieces.prices,
         today=pieces.today,
+        offers=pieces.offers,
         tasks=settings.tasks,
         notes=(*pieces.notes, *_asset_notes(community, profiles)),
         inputs_sha256=_hash(folder, settings, pieces.reference_files),
@@ -150,7 +155,16 @@ def _assemble(folder: Path, pieces: _Pieces) -> Study:
 
 def _hash(folder: Path, settings: StudySettings, reference_files: Sequence[Path]) -> str:
     """Hash over names and bytes of all files that were read, the same on every machine."""
-    names = {FILE, MEMBERS_FILE, ASSETS_FILE, PRICES_FILE, LIMITS_FILE, "profiles.parquet", "profiles.csv"}
+    names = {
+        FILE,
+        MEMBERS_FILE,
+        ASSETS_FILE,
+        PRICES_FILE,
+        LIMITS_FILE,
+        OFFERS_FILE,
+        "profiles.parquet",
+        "profiles.csv",
+    }
     if settings.grid is not None:
         kind, _, name = settings.grid.source.partition(":")
         names.add(settings.grid.file or (name if kind == "matpower" else FILE))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -92,8 +91,10 @@ def _target(row: Row, grid: Grid, time: TimeAxis) -> tuple[str, int, int] | None
     if limit and limit not in words:
         row.add("limit", repr(limit), f"a limit of a {kind}: {listed(words)}", did_you_mean(limit, words))
     row.needed_text("value")
-    step = _step(row, time)
-    return (limit, index, step) if len(row.problems.found) == before else None
+    step = row.interval("time", time)
+    if len(row.problems.found) > before:
+        return None
+    return limit, index, _ALWAYS if step is None else step
 
 
 def _element(row: Row, kind: str, name: str, grid: Grid) -> int:
@@ -107,19 +108,6 @@ def _element(row: Row, kind: str, name: str, grid: Grid) -> int:
     if name not in of_kind:
         row.add("element", repr(name), f"the name of a {kind} of the grid", did_you_mean(name, of_kind))
     return grid.branch_index.get(name, 0)
-
-
-def _step(row: Row, time: TimeAxis) -> int:
-    before = len(row.problems.found)
-    stamp = row.time("time")
-    if stamp is None or len(row.problems.found) > before:
-        return _ALWAYS
-    step, rest = divmod(stamp - time.start, timedelta(minutes=time.step_minutes))
-    if rest or not 0 <= step < time.steps:
-        expected = f"the start of an interval from {time.start.isoformat()} to before {time.end.isoformat()}"
-        row.add("time", row.text("time"), expected)
-        return _ALWAYS
-    return step
 
 
 def _check_bands(

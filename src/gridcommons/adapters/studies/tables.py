@@ -6,11 +6,12 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.model.errors import did_you_mean
+from gridcommons.model.time import TimeAxis
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,18 @@ class Row:
             self.add(column, f"{text!r}, which names no offset", expected, "append Z for UTC")
             return None
         return value.astimezone(UTC)
+
+    def interval(self, column: str, axis: TimeAxis) -> int | None:
+        """Number of the interval that starts at a time; None where the cell is empty or (a problem) wrong."""
+        stamp = self.time(column)
+        if stamp is None:
+            return None
+        step, rest = divmod(stamp - axis.start, timedelta(minutes=axis.step_minutes))
+        if rest or not 0 <= step < axis.steps:
+            first, end = axis.start.isoformat(), axis.end.isoformat()
+            self.add(column, self.text(column), f"the start of an interval from {first} to before {end}")
+            return None
+        return step
 
     def add(self, column: str, found: str, expected: str, suggestion: str = "") -> None:
         """Note a problem with one cell."""

@@ -15,8 +15,6 @@ _CHANGED_KW = 1e-3
 _KINDS = 2
 """Devices with an energy, and those with a temperature."""
 
-_BOUNDS = ("energy_min_kwh", "energy_max_kwh", "temp_min_c", "temp_max_c")
-
 
 @dataclass(frozen=True, eq=False)
 class DeviceDay:
@@ -106,19 +104,19 @@ def _device(found: Material, stages: tuple[str, str], name: str) -> DeviceDay:
         power_kw[place, step] = rows["p_kw"][mine]
         state[place, step] = np.fmax(rows["energy_kwh"][mine], rows["temp_c"][mine])
     is_store = bool(np.isfinite(rows["energy_kwh"]).any())
-    about = _about(found, name)
-    low, high = ("energy_min_kwh", "energy_max_kwh") if is_store else ("temp_min_c", "temp_max_c")
-    bounds = (float(about.get(low, np.nan)), float(about.get(high, np.nan)))
+    about = _about(found, "assets", ("kind", "bus", "rating_kw"), name)
+    bound = _about(found, "device_bounds", ("state_min", "state_max"), name)
+    bounds = (float(bound.get("state_min", np.nan)), float(bound.get("state_max", np.nan)))
     kind = str(about.get("kind", "ev_charger" if is_store else "heat_pump"))
     rating_kw = float(about.get("rating_kw", np.inf))
     return DeviceDay(name, kind, str(about.get("bus", "")), rating_kw, power_kw, state, bounds)
 
 
-def _about(found: Material, name: str) -> dict[str, Any]:
-    """What ``assets`` says of a device; bounds of its state where that table has them."""
-    known = found.columns("assets")
-    columns = [column for column in ("kind", "bus", "rating_kw", *_BOUNDS) if column in known]
+def _about(found: Material, table: str, wanted: tuple[str, ...], name: str) -> dict[str, Any]:
+    """What a table says of a device, where the result has it."""
+    known = found.columns(table)
+    columns = [column for column in wanted if column in known]
     if not columns:
         return {}
-    rows = found.tables.rows_at("assets", columns, {"asset": name})
+    rows = found.tables.rows_at(table, columns, {"asset": name})
     return {column: values[0] for column, values in rows.items() if len(values)}

@@ -78,7 +78,7 @@ def _entries(found: Material) -> list[tuple[str, str, str]]:
 def _draw_branches(found: Material, branches: Branches) -> Chart:
     shown = branches.name[:_MOST_BRANCHES]
     figure, axes = make_panels(len(shown), _SHAPE)
-    legend(figure, [*_entries(found), ("╌", BROKEN, "limit")], "loading, hour by hour")
+    legend(figure, [*_entries(found), ("╌", BROKEN, "limit")], "loading by stage")
     said = []
     for place, (panel, name) in enumerate(zip(axes, shown, strict=True)):
         values, limit = branches.value[:, :, place], branches.limit[:, place]

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_PANELS = 6
-_MOST_GROUPS, _MOST_RULED = 14, 40
+_MOST_GROUPS, _MOST_RULED, _MOST_MARKED = 14, 40, 150
 ENOUGH_KW = 0.1
 """An excess that a clearing may end with."""
 
@@ -135,7 +135,9 @@ def _share_y(axes: list[Axes]) -> None:
 
 def draw_rounds(found: Material, rounds: Part) -> Chart:
     """Residuals, objective and worst excess against the rounds of clearing."""
-    figure, axes = make_panels(3, Shape(columns=3, height=1.65, foot=0.46))
+    from matplotlib.ticker import FuncFormatter
+
+    figure, axes = make_panels(3, Shape(columns=3, height=1.65, foot=0.46, gap=0.78))
     residuals = (
         ("primal_residual", "primal [kW]", IMPORT),
         ("dual_residual", f"dual [{found.per_kwh}]", "#d9791f"),
@@ -146,11 +148,12 @@ def draw_rounds(found: Material, rounds: Part) -> Chart:
         _draw_log(axes[0], at, rounds[column], colour)
     title(axes[0], "Residuals", "log scale")
     axes[1].plot(at, rounds["objective"], color=INK, linewidth=1.5)
+    axes[1].yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     last = float(rounds["objective"][-1])
     title(
         axes[1],
         f"Objective [{found.currency or 'amount'}]",
-        f"offers taken and what is missing; at the end {number(last, 2)}",
+        f"at the end {number(last, 2)}",
     )
     _draw_log(axes[2], at, rounds["worst_excess_kw"], BROKEN, most_floor=ENOUGH_KW / 2.0)
     end = float(rounds["worst_excess_kw"][-1])
@@ -176,10 +179,11 @@ def _draw_log(axes: Axes, at: Any, values: Any, colour: str, *, most_floor: floa
     floor = max(_FLOOR_SHARE * most, float(values[values > _FLOOR_SHARE * most].min(initial=most)) / 3.0)
     floor = min(floor, most_floor)
     shown = np.where(values > _FLOOR_SHARE * most, values, np.nan)
+    marker = "o" if len(at) <= _MOST_MARKED else ""
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.plot(at, shown, color=colour, linewidth=1.4, marker="o", markersize=2.2, markeredgewidth=0)
+    axes.plot(at, shown, color=colour, linewidth=1.4, marker=marker, markersize=2.2, markeredgewidth=0)
     zero = ~np.isfinite(shown)
     axes.scatter(
         at[zero], np.full(int(zero.sum()), floor), s=10, facecolor="white", edgecolor=colour, linewidth=0.8

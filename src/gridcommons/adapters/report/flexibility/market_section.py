@@ -19,12 +19,12 @@ from gridcommons.adapters.report.flexibility.market_charts import (
     payback_allowed,
 )
 from gridcommons.adapters.report.flexibility.material import Material
-from gridcommons.adapters.report.flexibility.stage_words import bus_group, hours_word
+from gridcommons.adapters.report.flexibility.stage_words import bus_group, hours_word, natural
 from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.strips import limit_words
 from gridcommons.model.grid import BoolArray
 
-_MOST_OFFERS, _MOST_HOURS = 120, 5
+_MOST_OFFERS, _MOST_HOURS, _MOST_SPANS = 120, 5, 6
 
 
 def market_section(found: Material) -> Section | None:
@@ -72,16 +72,16 @@ def _payback(found: Material) -> str:
     if not allowed.any():
         return html.text("Payback is allowed at no hour.")
     hours = hours_word(found.clock, int(allowed.sum()))
-    return html.text(f"Payback is allowed in {hours}: {_spans(found.clock, allowed)}.")
+    spans = _spans(found.clock, allowed)
+    said = f": {', '.join(spans)}" if len(spans) <= _MOST_SPANS else ""
+    return html.text(f"Payback is allowed in {hours}{said}.")
 
 
-def _spans(clock: Clock, when: BoolArray) -> str:
-    """Runs of intervals by their local start and end: ``00:00–05:00, 06:00–15:00``."""
+def _spans(clock: Clock, when: BoolArray) -> list[str]:
+    """Runs of intervals by their local start and end: ``00:00–05:00``."""
     change = np.diff(np.concatenate([[0], when.astype(np.int8), [0]]))
     starts, ends = np.flatnonzero(change > 0), np.flatnonzero(change < 0)
-    return ", ".join(
-        f"{clock.brief(int(a))}–{clock.local(int(b)):%H:%M}" for a, b in zip(starts, ends, strict=True)
-    )
+    return [f"{clock.brief(int(a))}–{clock.local(int(b)):%H:%M}" for a, b in zip(starts, ends, strict=True)]
 
 
 def _requirement_table(found: Material, book: MarketBook) -> str:
@@ -138,7 +138,7 @@ def _offer_table(found: Material, book: MarketBook) -> str:
     heads |= {"back": "payback", "share#": "taken", "got#": "taken [kW, all hours]"}
     if any(offer.relation != "alone" for offer in book.offers):
         heads |= {"relation": "with others at its bus"}
-    order = sorted(book.offers, key=lambda o: (-o.share > 0, o.bus, o.aggregator, o.price_per_kwh))
+    order = sorted(book.offers, key=lambda o: (natural(o.bus), o.price_per_kwh, o.offer))
     lines = [_offer_row(found, offer, hours) for offer in order[:_MOST_OFFERS]]
     more = len(order) - _MOST_OFFERS
     left = html.text(f"and {number(more)} more, in the table offers beside this page.") if more > 0 else ""
@@ -157,7 +157,7 @@ def _offer_row(found: Material, offer: Offered, hours: list[int]) -> dict[str, s
         "price#": number(offer.price_per_kwh, 2),
         **figures,
         "back": ", ".join(back) or "–",
-        "share#": percent(offer.share, 1) if offer.share > 0.0 else "–",
+        "share#": percent(round(offer.share, 6), 1) if offer.share > 0.0 else "–",
         "got#": _kw(float(offer.taken_kw.sum())),
         "relation": offer.relation,
     }
@@ -176,7 +176,7 @@ def _rejections(found: Material) -> str:
         for o, a, r in zip(rows["offer"], rows["aggregator"], rows["reason"], strict=True)
     ]
     counts = Counter(str(aggregator) for aggregator in rows["aggregator"])
-    who = ", ".join(f"{name} {number(count)}" for name, count in counts.most_common(8))
+    who = ", ".join(f"{name} {number(count)}" for name, count in counts.most_common(4))
     heads = {"offer": "offer", "aggregator": "aggregator", "reason": "why"}
     return f"<h3>Rejected: {html.escaped(who)}</h3>" + long_table(heads, lines, "rejections")
 

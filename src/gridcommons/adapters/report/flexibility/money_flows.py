@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DSO = "DSO"
-MOST_AGGREGATORS = 8
+MOST_AGGREGATORS = 6
 """Aggregators that are drawn one by one, those with the most money first."""
 
 _ITEM_COLOURS = {
@@ -31,7 +31,8 @@ _ITEM_COLOURS = {
     "penalty": "#b3125e",
 }
 _KEPT_COLOUR = "#c3cbd3"
-_HIGH_INCH, _GAP_SHARE, _NODE, _KEPT = 3.8, 0.085, 0.008, 0.02
+_HIGH_INCH, _EACH_INCH, _LABEL_INCH, _PICTURE_SHARE = 3.8, 0.42, 0.19, 0.87
+_NODE, _KEPT = 0.008, 0.02
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,10 @@ def draw_money(found: Material, payments: Sequence[Payment]) -> Chart:
     """Money from left to right: who pays the DSO, the DSO, aggregators, customers."""
     flow = _flow(_merged(found, payments))
     used = sorted({node.column for node in flow.nodes.values()})
-    _place(flow, used)
-    figure = make_figure(_HIGH_INCH)
-    axes = figure.add_axes((0.165, 0.02, 0.66, 0.87))
+    high = max(_HIGH_INCH, _EACH_INCH * max(len(flow.column(column)) for column in used))
+    _place(flow, used, _PICTURE_SHARE * high)
+    figure = make_figure(high)
+    axes = figure.add_axes((0.195, 0.02, 0.61, _PICTURE_SHARE))
     axes.set_axis_off()
     x = {column: place / max(len(used) - 1, 1) for place, column in enumerate(used)}
     for source, target, payment in flow.links:
@@ -136,7 +138,8 @@ def _merged(found: Material, payments: Sequence[Payment]) -> list[Payment]:
             payment.item,
         )
         total[key] = total.get(key, 0.0) + payment.amount
-    return [Payment(*key, amount) for key, amount in total.items()]
+    ranked = sorted(total.items(), key=lambda each: bool({*each[0][:2]} & set(others.values())))
+    return [Payment(*key, amount) for key, amount in ranked]
 
 
 def _of(name: str) -> str:
@@ -157,10 +160,11 @@ def _flow(payments: Sequence[Payment]) -> _Flow:
     return flow
 
 
-def _place(flow: _Flow, used: Sequence[int]) -> None:
-    """Parties below each other in every column, centred, with gaps."""
+def _place(flow: _Flow, used: Sequence[int], inch: float) -> None:
+    """Parties below each other in every column, centred, with room for a label between them."""
     most = max(sum(node.size for node in flow.column(column)) for column in used)
-    gap = _GAP_SHARE * most
+    gaps = max(len(flow.column(column)) for column in used) - 1
+    gap = _LABEL_INCH * most / (inch - _LABEL_INCH * gaps)
     tallest = max(sum(n.size for n in flow.column(c)) + gap * (len(flow.column(c)) - 1) for c in used)
     for column in used:
         nodes = flow.column(column)
@@ -195,7 +199,7 @@ def _draw_node(axes: Axes, node: _Node, x: dict[int, float], ends: tuple[int, in
     axes.fill(*box, color=INK, linewidth=0)
     if node.column in ends:
         return
-    words, kept = _amount_words(node), node.into - node.out
+    words, kept = _amount_words(node, 14), node.into - node.out
     if kept > 0.005 * node.size:
         left, right, top = at + _NODE, at + _NODE + _KEPT, node.low + kept
         axes.fill([left, right, right, left], [top, top, node.low, node.low], color=_KEPT_COLOUR, linewidth=0)
@@ -206,15 +210,17 @@ def _draw_node(axes: Axes, node: _Node, x: dict[int, float], ends: tuple[int, in
 def _name_ends(axes: Axes, flow: _Flow, x: dict[int, float], ends: tuple[int, int]) -> None:
     """Names beside the first and the last column, kept apart."""
     low, high = axes.get_ylim()
+    inch = axes.get_position().height * axes.figure.get_figheight()  # type: ignore[union-attr]
+    gap = 0.155 * (high - low) / inch
     for column, shift, side in ((ends[0], -12, "right"), (ends[1], 12, "left")):
         nodes = flow.column(column)
         middle = [(node.low + node.high) / 2.0 for node in nodes]
-        for node, y in zip(nodes, spread_labels(middle, 0.045 * (high - low), low), strict=True):
+        for node, y in zip(nodes, spread_labels(middle, gap, low), strict=True):
             _write(axes, _amount_words(node), (x[column], y), ((shift, 0), side, "center"))
 
 
-def _amount_words(node: _Node) -> str:
-    return f"{shorten(node.name, 22)}  {number(node.size, 0)}"
+def _amount_words(node: _Node, most: int = 22) -> str:
+    return f"{shorten(node.name, most)}  {number(node.size, 0)}"
 
 
 def _write(

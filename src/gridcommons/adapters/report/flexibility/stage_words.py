@@ -64,7 +64,7 @@ def listed(words: Sequence[str]) -> str:
 def bus_group(buses: Sequence[str]) -> str:
     """Several buses in few words: ``LP18–LP23``; those that no label holds are counted."""
     runs: list[list[str]] = []
-    for bus in sorted(buses, key=_natural):
+    for bus in sorted(buses, key=natural):
         if runs and _follows(runs[-1][-1], bus):
             runs[-1].append(bus)
         else:
@@ -78,11 +78,12 @@ def bus_group(buses: Sequence[str]) -> str:
     return f"{said} and {number(left)} more" if left else said
 
 
-def _natural(name: str) -> tuple[str, int, str]:
+def natural(name: str) -> tuple[str, int, str]:
+    """What names are sorted by so that ``LP9`` stands before ``LP10``."""
     found = _NUMBERED.fullmatch(name)
     return (found.group(1), int(found.group(2)), name) if found else (name, -1, name)
 
 
 def _follows(name: str, other: str) -> bool:
-    (head, place, _), (other_head, other_place, _) = _natural(name), _natural(other)
+    (head, place, _), (other_head, other_place, _) = natural(name), natural(other)
     return place >= 0 and head == other_head and other_place == place + 1
