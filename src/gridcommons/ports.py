@@ -99,11 +99,12 @@ def _ignore(_advance: int) -> None:
     return None
 
 
-OtherProcess = Callable[[Any], AbstractContextManager[GridOperatorParty]]
-"""Takes a party, and hands out the same party as another process, for as long as the context is open."""
+OtherProcess = Callable[[Any, float], AbstractContextManager[GridOperatorParty]]
+"""Takes a party and how long it may take to answer [s]; hands out the same party as another process, for as long
+as the context is open."""
 
 
-def no_other_process(party: Any) -> AbstractContextManager[GridOperatorParty]:
+def no_other_process(party: Any, timeout_s: float) -> AbstractContextManager[GridOperatorParty]:
     """Refuse: nothing that starts processes was given."""
     raise GridcommonsError(
         "parties = 'two_processes' needs engines that can start a process: gridcommons run has them, and in "

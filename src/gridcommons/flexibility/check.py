@@ -65,14 +65,15 @@ class GridState:
     ----------
     view : GridView
         The grid.
-    load_kw : (buses, steps)
-        What is drawn [kW].
+    load_kw, load_kvar : (buses, steps)
+        What is drawn [kW], [kvar].
     flow : FlowSolution
         The solution.
     """
 
     view: GridView
     load_kw: FloatArray
+    load_kvar: FloatArray
     flow: FlowSolution
 
     @cached_property
@@ -180,7 +181,7 @@ def flow_of(
             f"the grid cannot carry the load of {at:%Y-%m-%d %H:%M}, {load_kw[:, step].sum():,.0f} kW in "
             f"all: no operable load flow (mismatch {flow.mismatch_pu[step]:.2g} pu)"
         )
-    return GridState(view, load_kw, flow)
+    return GridState(view, load_kw, load_kvar, flow)
 
 
 def find_violations(state: GridState) -> Violations:

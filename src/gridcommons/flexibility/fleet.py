@@ -75,6 +75,15 @@ class Fleet:
         """Position of each device's bus in ``load_points``, shape (devices,)."""
         return np.searchsorted(self.load_points, self.bus).astype(np.int64)
 
+    @cached_property
+    def tan_at_load_points(self) -> FloatArray:
+        """Reactive per active power of all devices at each load point at their most, (load points,)."""
+        most_kw, most_kvar = np.zeros((2, len(self.load_points)))
+        power_kw = self.chains.power_high.max(axis=1, initial=0.0)
+        np.add.at(most_kw, self.load_point, power_kw)
+        np.add.at(most_kvar, self.load_point, self.tan * power_kw)
+        return np.divide(most_kvar, most_kw, out=np.zeros_like(most_kw), where=most_kw > 0.0)
+
     def at_load_points(self, power_kw: FloatArray, which: BoolArray | None = None) -> FloatArray:
         """Load of (some of) the devices by load point, shape (load points, steps) [kW]."""
         total = np.zeros((len(self.load_points), power_kw.shape[1]))

@@ -173,7 +173,7 @@ class MarketPlace:
     def _party(self, dso: GridOperator) -> AbstractContextManager[GridOperatorParty]:
         if self.settings.parties == "one_process":
             return nullcontext(dso)
-        return self.engines.other_process(dso)
+        return self.engines.other_process(dso, self.settings.answer_timeout_s)
 
     def _deliver(self, offers: Sequence[Offer], clearing: Clearing) -> tuple[Award, ...]:
         by_id = {offer.offer: offer for offer in offers}

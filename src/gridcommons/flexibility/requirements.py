@@ -131,10 +131,11 @@ def _holds(
     view: GridView, state: GridState, fleet: Fleet, more_kw: FloatArray, settings: Settings
 ) -> BoolArray:
     """Whether each hour holds more load at the load points, with the margin, shape (steps,)."""
-    load_kw = state.load_kw.copy()
+    load_kw, load_kvar = state.load_kw.copy(), state.load_kvar.copy()
     load_kw[fleet.load_points] += more_kw[:, None]
+    load_kvar[fleet.load_points] += (fleet.tan_at_load_points * more_kw)[:, None]
     # So much may come back at once that no grid carries it: then the hour is none.
-    tried = flow_of(view, load_kw, fleet.fixed_kvar, must_solve=False)
+    tried = flow_of(view, load_kw, load_kvar, must_solve=False)
     nothing_kw = np.zeros((len(more_kw), load_kw.shape[1]))
     rows = linear_limits(tried, fleet.load_points, nothing_kw, (settings.payback_margin_share, 0.0))
     holds = tried.flow.solved.copy()

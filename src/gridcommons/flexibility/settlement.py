@@ -66,19 +66,29 @@ def settle(accounts: list[Account], customer_share: float) -> list[Posting]:
     """
     postings: list[Posting] = []
     for account in accounts:
+        revenue, penalty = round_to_cent(account.revenue), round_to_cent(account.penalty)
+        energy = round_to_cent(max(account.energy_cost, 0.0))
         gain = account.revenue - account.discomfort_cost - max(account.energy_cost, 0.0)
-        customers = account.discomfort_cost + customer_share * max(gain, 0.0)
+        customers = round_to_cent(account.discomfort_cost + customer_share * max(gain, 0.0))
+        if gain >= 0.0:
+            # Rounding shall not take from an aggregator what it does not have.
+            energy = min(energy, revenue)
+            customers = min(customers, max(revenue - energy, Decimal(0)))
         name, of_customers = account.aggregator, f"customers of {account.aggregator}"
-        postings += pay(DSO, name, "flexibility", account.revenue)
-        postings += pay(name, DSO, "penalty", account.penalty)
-        postings += pay(name, of_customers, "discomfort and share", customers)
-        postings += pay(name, of_customers, "energy compensation", max(account.energy_cost, 0.0))
+        postings += post(DSO, name, "flexibility", revenue)
+        postings += post(name, DSO, "penalty", penalty)
+        postings += post(name, of_customers, "discomfort and share", customers)
+        postings += post(name, of_customers, "energy compensation", energy)
     return postings
 
 
 def pay(payer: str, payee: str, item: str, amount: float) -> list[Posting]:
-    """Both sides of one payment; nothing where it rounds to nothing."""
-    rounded = round_to_cent(amount)
+    """Both sides of one payment, in whole cents; nothing where it rounds to nothing."""
+    return post(payer, payee, item, round_to_cent(amount))
+
+
+def post(payer: str, payee: str, item: str, rounded: Decimal) -> list[Posting]:
+    """Both sides of one payment of a rounded amount; nothing where there is none."""
     if rounded == 0:
         return []
     return [Posting(payer, payee, item, -rounded), Posting(payee, payer, item, rounded)]

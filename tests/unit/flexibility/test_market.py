@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -419,6 +420,18 @@ def test_two_processes_come_to_the_same_result_and_need_engines_that_start_them(
     assert two.stage.power_kw.tobytes() == one.stage.power_kw.tobytes()
     with pytest.raises(GridcommonsError, match="needs engines that can start a process"):
         place_of(study, parties="two_processes").run()
+
+
+def test_the_other_process_may_take_as_long_as_the_study_says():
+    waited = []
+
+    def other(party, timeout_s):
+        waited.append(timeout_s)
+        return nullcontext(party)
+
+    engines = Engines(other_process=other)
+    place_of(squeezed(**TWO_HOURS), engines=engines, parties="two_processes", answer_timeout_s=7.5).run()
+    assert waited == [7.5]
 
 
 def test_an_aggregator_is_an_offering_party_like_any_other():

@@ -59,9 +59,9 @@ def test_the_cost_of_the_dso_is_margins_customers_and_energy_exactly_and_each_is
         margin = left.get(name, Decimal(0))
         paid = received(postings, f"customers of {name}", "discomfort and share")
         compensation = received(postings, f"customers of {name}", "energy compensation")
-        # Three amounts are rounded: what is left is at worst a cent and a half short of nothing.
-        assert margin >= Decimal("-0.02") and paid >= 0 and compensation >= 0
-        assert compensation == round_to_cent(max(account.energy_cost, 0.0))
+        # Amounts are rounded, but never so that an aggregator pays more than it has.
+        assert margin >= 0 and paid >= 0 and compensation >= 0
+        assert abs(compensation - round_to_cent(max(account.energy_cost, 0.0))) <= Decimal("0.01")
         margins, customers, energy = margins + margin, customers + paid, energy + compensation
     assert -left.get(DSO, Decimal(0)) == margins + customers + energy
 
