@@ -100,8 +100,8 @@ def _ignore(_advance: int) -> None:
 
 
 OtherProcess = Callable[[Any, float], AbstractContextManager[GridOperatorParty]]
-"""Takes a party and how long it may take to answer [s]; hands out the same party as another process, for as long
-as the context is open."""
+"""Takes a party and how long it may take to answer [s]; hands it out as another process while the context is
+open."""
 
 
 def no_other_process(party: Any, timeout_s: float) -> AbstractContextManager[GridOperatorParty]:

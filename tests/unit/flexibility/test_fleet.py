@@ -268,11 +268,12 @@ def test_cars_alone_need_no_weather():
 
 def test_reactive_power_at_a_load_point_is_that_of_all_devices_at_their_most():
     study = flexibility_study(homes=2)
-    devices = [
-        replace(asset, power_factor=0.9) if asset.kind == "heat_pump" else asset
+    weak = {
+        asset.asset: replace(asset, power_factor=0.9)
         for asset in study.community.assets
-    ]
-    fleet = make_fleet(changed(study, assets=devices), Settings())
+        if asset.kind == "heat_pump"
+    }
+    fleet = make_fleet(changed(study, assets=weak), Settings())
     tan = np.sqrt(1.0 / 0.81 - 1.0)
     # A car of 11 kW at unity power factor, a heat pump of 6 kW at 0.9; fixed load alone has none.
     expected = {bus: 6.0 * tan / 17.0 if bus in (3, 4) else 0.0 for bus in fleet.load_points.tolist()}
