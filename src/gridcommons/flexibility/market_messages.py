@@ -30,6 +30,12 @@ from gridcommons.model.grid import FloatArray, IntArray, Names
 NEAR_KW = 1.0
 """Excess from which on a reply says no more than that it is so large [kW]."""
 
+TABLE = 2
+"""Dimensions of a table of load points and hours."""
+
+MOST_STEPS = 100_000
+"""More hours than this are no market: a number alone shall not fill the memory."""
+
 VERSION = 1
 """Version of the wire form; another one is refused."""
 
@@ -202,7 +208,13 @@ def _refuse_constant(word: str) -> float:
 
 
 def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    if not isinstance(value, np.ndarray):
+        return value
+    if value.ndim < TABLE:
+        return value.tolist()
+    # Most hours are of no concern to a market: columns of plain zeros are not sent.
+    step = np.flatnonzero(((value != 0.0) | np.signbit(value)).any(axis=0))
+    return {"steps": value.shape[1], "step": step.tolist(), "values": value[:, step].tolist()}
 
 
 def _read_int(kind: str, name: str, value: Any) -> int:
@@ -216,8 +228,23 @@ def _read_float(kind: str, name: str, value: Any) -> float:
 
 
 def _read_floats(kind: str, name: str, value: Any) -> FloatArray:
-    dimensions = 2 if name in ("price", "change_kw", "target_kw") else 1
-    return _numbers(kind, name, value, f"finite numbers in {dimensions} dimensions", dimensions)
+    if name not in ("price", "change_kw", "target_kw"):
+        return _numbers(kind, name, value, "finite numbers in 1 dimensions", 1)
+    if not isinstance(value, dict) or value.keys() != {"steps", "step", "values"}:
+        expected = "a table of steps, step and values"
+        raise MessageError(f"{kind}: received {name} {str(value)[:60]!r}, expected {expected}")
+    steps = _read_int(kind, f"{name}.steps", value["steps"])
+    step = _read_ints(kind, f"{name}.step", value["step"])
+    if not (0 <= steps <= MOST_STEPS and (np.diff(step, prepend=-1, append=steps) > 0).all()):
+        expected = f"ascending numbers below {steps} (at most {MOST_STEPS})"
+        raise MessageError(f"{kind}: received {name}.step {str(value['step'])[:60]}, expected {expected}")
+    if value["values"] == []:
+        return np.zeros((0, steps))
+    given = _numbers(kind, name, value["values"], "finite numbers in 2 dimensions", TABLE)
+    expect_shape(kind, name, given, (len(given), len(step)))
+    table = np.zeros((len(given), steps))
+    table[:, step] = given
+    return table
 
 
 def _numbers(kind: str, name: str, value: Any, expected: str, dimensions: int) -> FloatArray:

@@ -72,8 +72,13 @@ def test_any_bytes_are_a_message_or_a_clear_error(raw):
         Reply.from_bytes(raw)
 
 
+def table_of(values, step=(0, 1), steps=2):
+    """A table as it stands on the wire."""
+    return {"steps": steps, "step": list(step), "values": values}
+
+
 def good():
-    table = [[1.0, 2.0], [3.0, 4.0]]
+    table = table_of([[1.0, 2.0], [3.0, 4.0]])
     body = {"round": 1, "penalty": 0.1, "bus": ["a", "b"], "change_kw": table, "target_kw": table}
     return {"kind": "proposal", "version": 1, **body}
 
@@ -89,14 +94,25 @@ def good():
         ({"penalty": 0.0}, "received penalty 0.0, expected one above 0"),
         ({"penalty": "0.1"}, "received penalty '0.1', expected a finite number"),
         ({"penalty": float("nan")}, "expected JSON .NaN is no number here"),
-        ({"change_kw": [[1.0, float("inf")], [0.0, 0.0]]}, "Infinity is no number here"),
-        ({"change_kw": [[1.0, 1e999], [0.0, 0.0]]}, "Infinity is no number here"),
-        ({"change_kw": [[1.0], [0.0, 0.0]]}, "received change_kw .* expected finite numbers in 2"),
-        ({"change_kw": [1.0, 2.0]}, "received change_kw .* expected finite numbers in 2"),
-        ({"change_kw": [["1", "2"], ["3", "4"]]}, "received change_kw .* expected finite numbers"),
-        ({"change_kw": [[None, 2.0], [3.0, 4.0]]}, "received change_kw .* expected finite numbers"),
-        ({"change_kw": [[True, False], [True, True]]}, "received change_kw .* expected finite numbers"),
-        ({"target_kw": [[1.0, 2.0]]}, r"received target_kw of shape \(1, 2\), expected \(2, 2\)"),
+        ({"change_kw": table_of([[1.0, float("inf")], [0.0, 0.0]])}, "Infinity is no number here"),
+        ({"change_kw": table_of([[1.0, 1e999], [0.0, 0.0]])}, "Infinity is no number here"),
+        ({"change_kw": table_of([[1.0], [0.0, 0.0]])}, "received change_kw .* expected finite numbers in 2"),
+        ({"change_kw": table_of([1.0, 2.0])}, "received change_kw .* expected finite numbers in 2"),
+        ({"change_kw": [[1.0, 2.0]]}, "received change_kw .* expected a table of steps, step and values"),
+        ({"change_kw": table_of([[1.0, 2.0]], (1, 0))}, "received change_kw.step .* expected ascending"),
+        ({"change_kw": table_of([[1.0, 2.0]], (0, 2))}, "received change_kw.step .* expected ascending"),
+        ({"change_kw": table_of([[1.0, 2.0]], (0, 0))}, "received change_kw.step .* expected ascending"),
+        ({"change_kw": table_of([[1.0]], (-1,))}, "received change_kw.step .* expected ascending"),
+        ({"change_kw": table_of([[1.0]], (0,), 10**9)}, "at most 100000"),
+        ({"change_kw": table_of([[1.0]], (0,), -1)}, "received change_kw.step"),
+        ({"change_kw": table_of([[1.0]], (0, 1))}, r"change_kw of shape \(1, 1\), expected \(1, 2\)"),
+        ({"change_kw": table_of([["1", "2"], ["3", "4"]])}, "received change_kw .* expected finite numbers"),
+        ({"change_kw": table_of([[None, 2.0], [3.0, 4.0]])}, "received change_kw .* expected finite numbers"),
+        (
+            {"change_kw": table_of([[True, False], [True, True]])},
+            "received change_kw .* expected finite numbers",
+        ),
+        ({"target_kw": table_of([[1.0, 2.0]])}, r"received target_kw of shape \(1, 2\), expected \(2, 2\)"),
         ({"bus": ["a"]}, r"received change_kw of shape \(2, 2\), expected \(1, 2\)"),
         ({"bus": "ab"}, "received bus 'ab', expected a list of names"),
         ({"price_per_kwh": 0.5}, "received the fields .*price_per_kwh.*, expected bus, change_kw"),
@@ -118,6 +134,17 @@ def test_a_missing_field_and_a_number_out_of_range_are_refused():
         Proposal.from_bytes(raw)
 
 
+NO_QUANTITY = ("version", "round", "steps", "step")
+TABLE_WORDS = ("steps", "step", "values")
+
+
+def filled(table):
+    """A table from the wire with its columns of zeros."""
+    out = np.zeros((len(table["values"]), table["steps"]))
+    out[:, table["step"]] = table["values"]
+    return out
+
+
 def wire(case):
     recording = Recording(case.dso)
     clear_market(case.offers, recording, case.settings)
@@ -126,7 +153,7 @@ def wire(case):
 
 def numbers(value):
     if isinstance(value, dict):
-        return {n for key, each in value.items() if key not in ("version", "round") for n in numbers(each)}
+        return {n for key, each in value.items() if key not in NO_QUANTITY for n in numbers(each)}
     if isinstance(value, list):
         return {n for each in value for n in numbers(each)}
     return {float(value)} if isinstance(value, int | float) else set()
@@ -150,7 +177,7 @@ def test_no_limit_reaches_the_operator(seed):
     names = set(case.rows.element) | set(case.rows.kind)
     for raw in replies:
         reply = json.loads(raw)
-        assert words(reply) == {"kind", "version", "reply", *WORDS_OF_A_REPLY}
+        assert words(reply) == {"kind", "version", "reply", *WORDS_OF_A_REPLY, *TABLE_WORDS}
         assert not {abs(n) for n in numbers(reply)} & secret
         assert not any(name.encode() in raw for name in names)
         # Far from the end not even sums: they would tell what limits leave.
@@ -173,12 +200,12 @@ def test_no_bid_reaches_the_grid_operator(seed):
     while not operator.rounds or not operator.is_settled:
         raw = operator.propose().to_bytes()
         proposal = json.loads(raw)
-        assert words(proposal) == {"kind", "version", "proposal", *WORDS_OF_A_PROPOSAL, *case.settings.bus}
+        assert words(proposal) == KEYS_OF_A_PROPOSAL | set(case.settings.bus)
         assert not any(b'"' + name.encode() + b'"' in raw for name in names)
         assert not {abs(n) for n in numbers(proposal)} & prices
         taken = np.asarray((operator.share > 0.0) @ (columns.change_kw != 0.0).astype(float))
         for field in ("change_kw", "target_kw"):
-            table = np.array(proposal[field])
+            table = filled(proposal[field])
             assert table.shape == (len(case.settings.bus), 24)
             one_offer_s = np.isin(np.abs(table), list(parts))
             assert (taken.reshape(table.shape)[one_offer_s] <= 1).all()
@@ -195,6 +222,7 @@ WORDS_OF_A_REPLY = (
     "excess_amount",
 )
 WORDS_OF_A_PROPOSAL = ("round", "penalty", "bus", "change_kw", "target_kw")
+KEYS_OF_A_PROPOSAL = {"kind", "version", "proposal", *WORDS_OF_A_PROPOSAL, *TABLE_WORDS}
 
 
 def test_proposals_sum_over_the_offers_of_a_load_point():
@@ -202,5 +230,7 @@ def test_proposals_sum_over_the_offers_of_a_load_point():
     rows = limits("LP1", [("line", 1, {"LP1": 1.0}, -50.0)])
     one = [offer("A@LP1", 0.4, {1: 60.0})]
     many = [offer(f"{name}@LP1", 0.4, {1: 15.0}) for name in "ABCD"]
-    seen = [json.loads(wire(market(offers, rows)).proposals[-1])["change_kw"] for offers in (one, many)]
+    seen = [
+        filled(json.loads(wire(market(offers, rows)).proposals[-1])["change_kw"]) for offers in (one, many)
+    ]
     np.testing.assert_allclose(*seen, atol=0.2)
