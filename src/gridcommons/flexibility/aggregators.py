@@ -31,15 +31,17 @@ class Aggregator:
     name : str
         As in ``members.csv``.
     fleet : Fleet
-        Where its devices are; of it, the aggregator reads only its own rows and the spot price.
+        Its own devices that answer prices, and no others; no fixed load.
     devices : (devices,)
-        Its devices that answer prices.
+        Which they are in the fleet of all.
     price_per_kwh : (load points,)
         What it asks at each load point.
     offers_per_load_point : int
         How many offers it makes of the devices at one load point.
     plan_kw : (devices, steps)
         What its devices will do if nothing is bought of them [kW].
+    tariff_per_kwh : (load points, steps), optional
+        What was published before the market.
     """
 
     name: str
@@ -48,11 +50,12 @@ class Aggregator:
     price_per_kwh: FloatArray
     offers_per_load_point: int
     plan_kw: FloatArray
+    tariff_per_kwh: FloatArray | None = None
 
     @cached_property
     def load_points(self) -> IntArray:
         """Load points of the fleet at which it has devices."""
-        return np.unique(self.fleet.load_point[self.devices])
+        return np.unique(self.fleet.load_point)
 
     def plan(self, tariff_per_kwh: FloatArray) -> FloatArray:
         """Its own plan at the spot price and a tariff, shape (devices, steps) [kW].
@@ -62,13 +65,19 @@ class Aggregator:
         tariff_per_kwh : (load points, steps)
             What was published.
         """
-        price = self.fleet.spot_per_kwh + tariff_per_kwh[self.fleet.load_point[self.devices]]
-        return self.fleet.plan(price, self.devices)
+        return self.fleet.plan(self.fleet.spot_per_kwh + tariff_per_kwh[self.fleet.load_point])
 
     def bundle(self, load_point: int) -> Bundle:
         """Its devices at one load point, around their plan."""
-        mine = self.fleet.load_point[self.devices] == load_point
-        return Bundle(self.fleet, self.devices[mine], self.plan_kw[mine])
+        mine = np.flatnonzero(self.fleet.load_point == load_point)
+        price = self.fleet.spot_per_kwh
+        if self.tariff_per_kwh is not None:
+            price = price + self.tariff_per_kwh[load_point]
+        return Bundle(self.fleet, mine, self.plan_kw[mine], price)
+
+    def in_fleet(self, bundle: Bundle) -> IntArray:
+        """Which devices of the fleet of all a bundle of its own is."""
+        return self.devices[bundle.devices]
 
     def offers(self, requirement: Requirement) -> list[Offer]:
         """What it offers at every load point that is asked."""
@@ -132,5 +141,6 @@ def make_aggregators(
     names = np.array(fleet.aggregator, dtype=object)
     for name, prices in zip(aggregator_names(fleet), price_per_kwh, strict=True):
         devices = np.flatnonzero((names == name) & ~fleet.reprofiling)
-        made.append(Aggregator(name, fleet, devices, prices, offers_per_load_point, plan_kw[devices]))
+        own = fleet.take(devices)
+        made.append(Aggregator(name, own, devices, prices, offers_per_load_point, plan_kw[devices]))
     return made

@@ -42,11 +42,19 @@ class Bundle:
         Their indices in the fleet.
     plan_kw : (devices, steps)
         Their plan [kW].
+    price_per_kwh : (steps,), optional
+        What a kWh costs them, tariffs included; the spot price by default.
     """
 
     fleet: Fleet
     devices: IntArray
     plan_kw: FloatArray
+    price_per_kwh: FloatArray | None = None
+
+    @property
+    def energy_price(self) -> FloatArray:
+        """What a kWh costs, shape (steps,)."""
+        return self.fleet.spot_per_kwh if self.price_per_kwh is None else self.price_per_kwh
 
     def narrowed(self, down: BoolArray, up: BoolArray) -> Chains:
         """The devices, free to draw less at some hours and more at others, fixed to their plan elsewhere."""
@@ -61,7 +69,7 @@ class Bundle:
         moved_kw = power_kw - self.plan_kw
         hours = self.fleet.step_hours
         discomfort = (self.fleet.discomfort_per_kw2h[self.devices, None] * moved_kw**2).sum()
-        return float(discomfort + (self.fleet.spot_per_kwh * moved_kw).sum()) * hours
+        return float(discomfort + (self.energy_price * moved_kw).sum()) * hours
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +145,9 @@ def _ladder(
     ladder: list[Schedule] = []
     for price in prices.tolist():
         if ladder:
-            hour = requirement.payback_allowed & (ladder[0].payback_kw > 0.0)
+            hours = payback_windows(requirement.payback_allowed & ~asked, bundle.fleet.step_hours)
+            same = (hours & (ladder[0].payback_kw > 0.0)).any(axis=1)
+            hour: BoolArray = np.asarray(hours[same].any(axis=0))
             schedule = schedule_at(bundle, asked, hour, price, requirement.payback_max_share)
         else:
             schedule = best_schedule(bundle, asked, requirement, price)
@@ -162,25 +172,38 @@ def _increments(ladder: list[Schedule]) -> list[tuple[FloatArray, FloatArray]] |
     return parts
 
 
+def payback_windows(allowed: BoolArray, step_hours: float) -> BoolArray:
+    """The payback hours, counted from the first interval, as masks, shape (hours, steps).
+
+    An hour holds those of its intervals in which energy may be taken back; an interval of an hour or more is
+    an hour of its own.
+    """
+    width = max(1, round(1.0 / step_hours))
+    hour = np.arange(len(allowed)) // width
+    masks = (hour == np.arange(hour[-1] + 1)[:, None]) & allowed
+    return np.asarray(masks[masks.any(axis=1)])
+
+
 def best_schedule(
     bundle: Bundle, asked: BoolArray, requirement: Requirement, price: float
 ) -> Schedule | None:
     """The most gainful schedule over all payback hours, taking nothing back among them."""
-    hours = np.flatnonzero(requirement.payback_allowed & ~asked)
+    hours = payback_windows(requirement.payback_allowed & ~asked, bundle.fleet.step_hours)
     count, devices = len(hours), len(bundle.devices)
     # All payback hours at once: a copy of the devices for each.
-    up = np.zeros((count, 1, len(asked)), dtype=bool)
-    up[np.arange(count), 0, hours] = True
-    copies = Bundle(bundle.fleet, np.tile(bundle.devices, count), np.tile(bundle.plan_kw, (count, 1)))
-    power_kw = _answer(copies, asked, np.repeat(up[:, 0], devices, axis=0), price, 0.0)
+    copies = Bundle(
+        bundle.fleet,
+        np.tile(bundle.devices, count),
+        np.tile(bundle.plan_kw, (count, 1)),
+        bundle.price_per_kwh,
+    )
+    power_kw = _answer(copies, asked, np.repeat(hours, devices, axis=0), price, 0.0)
     best: Schedule | None = None
     for number, hour in enumerate(hours):
         mine = power_kw[number * devices : (number + 1) * devices]
         schedule = _schedule(bundle, mine, asked, price)
         if schedule.payback_kw.sum() > requirement.payback_max_share * schedule.flexibility_kw.sum() + 1e-9:
-            only = np.zeros_like(asked)
-            only[hour] = True
-            found = schedule_at(bundle, asked, only, price, requirement.payback_max_share)
+            found = schedule_at(bundle, asked, hour, price, requirement.payback_max_share)
             if found is None:
                 continue
             schedule = found
@@ -239,7 +262,9 @@ def _answer(
     down = np.broadcast_to(asked, up.shape)
     chains = bundle.narrowed(down, up)
     curvature = 2.0 * fleet.discomfort_per_kw2h[bundle.devices] * hours
-    cost = np.tile(fleet.spot_per_kwh * hours, (len(bundle.devices), 1)) - curvature[:, None] * bundle.plan_kw
+    cost = (
+        np.tile(bundle.energy_price * hours, (len(bundle.devices), 1)) - curvature[:, None] * bundle.plan_kw
+    )
     cost += np.where(down, (price + most_share * dearer) * hours, 0.0) + np.where(up, dearer * hours, 0.0)
     return plan_devices(chains, curvature, cost)
 

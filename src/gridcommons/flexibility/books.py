@@ -27,9 +27,22 @@ FIXED_LOAD = "fixed load"
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """One award as it was delivered: load before, metered and ordered (steps,) each [kW]."""
+    """One award as it was delivered.
+
+    Parameters
+    ----------
+    award : Award
+        What was bought, and the schedule for it.
+    power_kw : (devices, steps)
+        What its devices drew by meter, or by schedule where they have none [kW].
+    baseline_kw, metered_kw, delivered_kw, missing_kw : (steps,)
+        Load of all its devices without the award and with it; delivered and missing of it [kW].
+    is_metered : bool
+        Whether meters said so.
+    """
 
     award: Award
+    power_kw: FloatArray
     baseline_kw: FloatArray
     metered_kw: FloatArray
     delivered_kw: FloatArray
@@ -38,26 +51,26 @@ class Verified:
 
 
 def verify_awards(
-    market: MarketStage, aggregators: Sequence[Aggregator], fleet: Fleet, profiles: Profiles
+    market: MarketStage, aggregators: Sequence[Aggregator], profiles: Profiles
 ) -> tuple[Verified, ...]:
     """What was delivered of every award, by meters where all its devices have them."""
     by_name = {party.name: party for party in aggregators}
     found = []
     for award in market.awards:
         bundle = by_name[award.aggregator].bundle(award.load_point)
-        metered = _metered(bundle, fleet, profiles)
+        metered = _metered(bundle, profiles)
         power_kw = award.delivery.power_kw if metered is None else metered
         baseline_kw, metered_kw = bundle.plan_kw.sum(axis=0), power_kw.sum(axis=0)
         parts = verify_delivery(baseline_kw, metered_kw, award.obligation.less_kw)
         if metered is None:
             # A schedule keeps its award to within the solver's tolerance; that is no shortfall.
             parts = (award.obligation.less_kw - award.delivery.shortfall_kw, award.delivery.shortfall_kw)
-        found.append(Verified(award, baseline_kw, metered_kw, *parts, metered is not None))
+        found.append(Verified(award, power_kw, baseline_kw, metered_kw, *parts, metered is not None))
     return tuple(found)
 
 
-def _metered(bundle: Bundle, fleet: Fleet, profiles: Profiles) -> FloatArray | None:
-    names = [f"{fleet.chains.name[device]}.metered_kw" for device in bundle.devices]
+def _metered(bundle: Bundle, profiles: Profiles) -> FloatArray | None:
+    names = [f"{bundle.fleet.chains.name[device]}.metered_kw" for device in bundle.devices]
     if not all(name in profiles.columns for name in names):
         return None
     return np.array([profiles.columns[name] for name in names])
@@ -82,7 +95,7 @@ def market_accounts(
             measure(
                 by_name[party.name].bundle(each.award.load_point),
                 each.award.obligation,
-                each.award.delivery.power_kw,
+                each.power_kw,
             )
             for each in mine
         ]
@@ -112,7 +125,9 @@ def _revenue(
         less_kw, _ = taken(offer, share)
         price = np.full(len(less_kw), offer.price_per_kwh)
         if settings.payment == "as_clear":
-            price = clearing.price_per_kwh[clearing.bus.index(offer.bus)]
+            # Where flexibility is short, the market price is the price of a shortage: no offer is worth that.
+            market_price = clearing.price_per_kwh[clearing.bus.index(offer.bus)]
+            price = np.minimum(market_price, settings.price_max_per_kwh)
         elif offer.response_kw_per_price > 0.0:
             price = less_kw / offer.response_kw_per_price
         key = (offer.aggregator, offer.bus)
@@ -130,6 +145,7 @@ def _revenue(
 def all_postings(
     fleet: Fleet,
     settings: Settings,
+    final_kw: FloatArray,
     tariff: TariffStage | None,
     reprofiling: ReprofilingStage | None,
     accounts: list[Account],
@@ -137,29 +153,28 @@ def all_postings(
     """Postings of all instruments that were used; they sum to exactly zero."""
     postings: list[Posting] = []
     if tariff is not None:
-        postings += _tariff_postings(fleet, tariff)
+        postings += _tariff_postings(fleet, tariff, final_kw)
     if reprofiling is not None:
         postings += _call_postings(fleet, reprofiling)
     return postings + settle(accounts, settings.customer_share)
 
 
-def _tariff_postings(fleet: Fleet, tariff: TariffStage) -> list[Posting]:
-    """The tariff on all planned load: on each aggregator's customers, and on fixed load."""
+def _tariff_postings(fleet: Fleet, tariff: TariffStage, final_kw: FloatArray) -> list[Posting]:
+    """The tariff on all load of the final plan: on each aggregator's customers, and on fixed load."""
     rate = tariff.published.tariff_per_kwh
     fixed_kw = fleet.fixed_kw[fleet.load_points]
     names = np.array(fleet.aggregator, dtype=object)
     postings = pay(FIXED_LOAD, DSO, "tariff", float((rate * fixed_kw).sum()) * fleet.step_hours)
     for name in dict.fromkeys(fleet.aggregator):
-        load_kw = fleet.at_load_points(tariff.stage.power_kw, names == name)
+        load_kw = fleet.at_load_points(final_kw, names == name)
         amount = float((rate * load_kw).sum()) * fleet.step_hours
         postings += pay(f"customers of {name}", DSO, "tariff", amount)
     return postings
 
 
 def _call_postings(fleet: Fleet, reprofiling: ReprofilingStage) -> list[Posting]:
-    """Re-profiling paid to the customers called, by aggregator in proportion to their number there."""
-    call = reprofiling.call
-    amount = (call.price_per_kwh * call.quantity_kw).sum(axis=1) * fleet.step_hours
+    """What is delivered of re-profiling, paid to customers, by aggregator in proportion to their number."""
+    amount = reprofiling.paid_per_hour.sum(axis=1) * fleet.step_hours
     members: dict[tuple[int, str], set[str]] = {}
     for device in np.flatnonzero(fleet.reprofiling):
         key = (int(fleet.load_point[device]), fleet.aggregator[device])

@@ -7,7 +7,7 @@ remains, and a market buys the rest. Every plan is checked again, and the money 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -75,7 +75,9 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
         for name in used:
             _INSTRUMENT[name](day)
             advance(1)
-    postings = all_postings(fleet, settings, day.tariff, day.reprofiling, day.accounts)
+    postings = all_postings(
+        fleet, settings, day.stages[-1].power_kw, day.tariff, day.reprofiling, day.accounts
+    )
     advice = _advice(day)
     _write(day, postings, advice)
     outcome = Outcome(
@@ -98,10 +100,13 @@ def _use_reprofiling(day: _Day) -> None:
 def _use_market(day: _Day) -> None:
     before = day.stages[-1]
     aggregators = parties(day.fleet, before.power_kw, day.settings, day.study.seed)
+    if day.tariff is not None:
+        tariff = day.tariff.published.tariff_per_kwh
+        aggregators = [replace(party, tariff_per_kwh=tariff) for party in aggregators]
     asked = offering_parties(aggregators, day.study.offers)
     place = MarketPlace(day.view, day.fleet, day.settings, day.engines, before, aggregators, asked)
     day.market = place.run()
-    day.verified = verify_awards(day.market, aggregators, day.fleet, day.study.profiles)
+    day.verified = verify_awards(day.market, aggregators, day.study.profiles)
     if day.verified:
         hours = day.fleet.step_hours
         day.accounts = market_accounts(day.market, day.verified, aggregators, day.settings, hours)

@@ -52,9 +52,20 @@ class GridView:
         """What each branch may carry, shape (steps, branches) [kVA]."""
         return self.rated_kw * self.limits.loading_max_percent / 100.0
 
+    @cached_property
+    def _all_factors(self) -> tuple[IntArray, FloatArray]:
+        """Column of each bus, −1 where nothing supplies it, and D of all that are supplied."""
+        supplied = np.flatnonzero(self.network.node_of_bus >= 0)
+        column = np.full(len(self.network.node_of_bus), -1, dtype=np.int64)
+        column[supplied] = np.arange(len(supplied))
+        every = np.arange(len(self.study.grid.branches))
+        return column, dc_flow_factors(self.network, every, supplied)
+
     def factors(self, buses: IntArray) -> FloatArray:
         """D: flow into each branch per kW drawn at each bus, shape (branches, buses)."""
-        return dc_flow_factors(self.network, np.arange(len(self.study.grid.branches)), buses)
+        self.network.node_of(buses)
+        column, factors = self._all_factors
+        return factors[:, column[buses]]
 
 
 @dataclass(frozen=True, eq=False)

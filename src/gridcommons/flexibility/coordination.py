@@ -33,7 +33,7 @@ CLOSE_SHARE = 0.02
 EXACT_SHARE = 1e-9
 """Width of the bracket at which ρ is found, against its upper end."""
 
-EXACT_NET = 1e-6
+EXACT_NET = 1e-4
 """Difference of revenue and cost at which the swarm stops, in the study's currency."""
 
 LEAST_SLACK_KW = 1e-7

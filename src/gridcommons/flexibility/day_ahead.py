@@ -81,6 +81,19 @@ class ReprofilingStage:
     obligations: Mapping[int, Obligation]
     stage: Stage
 
+    @property
+    def delivered_kw(self) -> FloatArray:
+        """What the devices deliver of the call, shape (load points, steps) [kW]."""
+        delivered_kw = self.call.quantity_kw.copy()
+        for point, delivery in self.deliveries.items():
+            delivered_kw[point] -= delivery.shortfall_kw
+        return np.maximum(delivered_kw, 0.0)
+
+    @property
+    def paid_per_hour(self) -> FloatArray:
+        """What the DSO pays an hour, for what is delivered, shape (load points, steps)."""
+        return self.call.price_per_kwh * self.delivered_kw
+
 
 def baseline_stage(view: GridView, fleet: Fleet) -> Stage:
     """What every device does at the spot price alone."""
@@ -112,7 +125,9 @@ def tariff_stage(
         published = plain = plain_tariff(problem)
     else:
         plain = problem.solve(NO_PRICE_PER_KWH)
-        if settings.tariff == "relaxed":
+        if not plain.tariff_per_kwh.any():
+            published = plain
+        elif settings.tariff == "relaxed":
             published = problem.solve(settings.tariff_cap_per_kwh)
         else:
             rng = np.random.default_rng([seed, 3])
@@ -134,11 +149,13 @@ def reprofiling_stage(view: GridView, fleet: Fleet, settings: Settings, before: 
     """
     response = settings.response_kw_per_price
     call = call_customers(fleet, broken_rows(fleet, before.state), before.power_kw, response)
-    # Who gets no offer of work takes back nothing.
     for _ in range(MOST_CALLS):
         done = _reprofiled(view, fleet, settings, before, call)
         still = broken_rows(fleet, done.stage.state)
-        if not len(still) or (-still.room_kw).max() < ENOUGH_KW or not fleet.reprofiling.any():
+        is_mended = not len(still) or (-still.room_kw).max() < ENOUGH_KW
+        # Where devices cannot deliver what was called, calling for more of it mends nothing.
+        falls_short = (done.call.quantity_kw - done.delivered_kw).max(initial=0.0) > ENOUGH_KW
+        if is_mended or falls_short:
             break
         call = _call_more(fleet, before, call, done, response)
     return done
@@ -151,8 +168,14 @@ def _call_more(fleet: Fleet, before: Stage, call: Call, done: ReprofilingStage, 
         zip(zip(still.element, still.kind, still.step.tolist(), strict=True), -still.room_kw, strict=True)
     )
     # What nobody could give is not asked for again: the load flow still shows it.
-    asked_kw = dict(zip(zip(call.rows.element, call.rows.kind, call.rows.step.tolist(), strict=True),
-                        -call.rows.room_kw - call.missing_kw, strict=True))  # fmt: skip
+    given_kw = -call.rows.room_kw - call.missing_kw
+    asked_kw = dict(
+        zip(
+            zip(call.rows.element, call.rows.kind, call.rows.step.tolist(), strict=True),
+            given_kw,
+            strict=True,
+        )
+    )
     keys = list(zip(first.element, first.kind, first.step.tolist(), strict=True))
     need_kw = np.array([asked_kw.get(key, 0.0) + over_kw.get(key, 0.0) for key in keys])
     return call_customers(fleet, replace(first, room_kw=-need_kw), before.power_kw, response)
@@ -204,7 +227,13 @@ def check_instruments(fleet: Fleet, settings: Settings) -> None:
     """
     if "reprofiling" in settings.instruments and not fleet.reprofiling.any():
         raise InfeasibleError(
-            "re-profiling is asked for, but no member with a flexible device has the contract 'reprofiling'"
+            "re-profiling is asked for, but no member with a flexible device has the contract 'reprofiling': "
+            "leave 'reprofiling' out of instruments, or write the contract into members.csv"
+        )
+    if settings.tariff == "coordinated" and "tariff" in settings.instruments and not fleet.reprofiling.any():
+        raise InfeasibleError(
+            "a coordinated tariff pays for re-profiling, but no member with a flexible device has the "
+            "contract 'reprofiling': set tariff = 'relaxed', or write the contract into members.csv"
         )
     if {"tariff", "market"} & set(settings.instruments) and fleet.reprofiling.all():
         raise InfeasibleError(

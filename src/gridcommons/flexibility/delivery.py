@@ -64,7 +64,7 @@ def deliver(bundle: Bundle, obligation: Obligation) -> Delivery:
     shape = bundle.plan_kw.shape
     chains = bundle.narrowed(np.broadcast_to(owes, shape), np.broadcast_to(may, shape))
     curvature = 2.0 * fleet.discomfort_per_kw2h[bundle.devices] * hours
-    cost = fleet.spot_per_kwh * hours - curvature[:, None] * bundle.plan_kw
+    cost = bundle.energy_price * hours - curvature[:, None] * bundle.plan_kw
     planned_kw = bundle.plan_kw.sum(axis=0)
     step = np.flatnonzero(owes | may)
     limits = SharedLimits(
@@ -91,7 +91,7 @@ def measure(bundle: Bundle, obligation: Obligation, power_kw: FloatArray) -> Del
         power_kw,
         short_kw,
         float(discomfort.sum()) * hours,
-        float((bundle.fleet.spot_per_kwh * moved_kw).sum()) * hours,
+        float((bundle.energy_price * moved_kw).sum()) * hours,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,8 @@ from gridcommons.optimisation.devices.heat_pump import OUTDOOR, heating_chains
 
 FILE = "assets.csv"
 REPROFILING = "reprofiling"
+RESERVED = ("DSO", "fixed load")
+"""Accounts of the books, which no aggregator may be called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,10 @@ class Fleet:
         Load that nobody moves, the grid file's own aside [kW], [kvar].
     spot_per_kwh : (steps,)
         What a kWh costs without any tariff: import price and network fee.
+    load_points : (load points,)
+        Bus indices at which anyone has a device or fixed load, ascending.
+    step_hours, curvature_per_kw2h : float
+        Length of an interval [h]; B of every device.
     """
 
     chains: Chains
@@ -58,17 +64,13 @@ class Fleet:
     fixed_kw: FloatArray
     fixed_kvar: FloatArray
     spot_per_kwh: FloatArray
+    load_points: IntArray
     step_hours: float
     curvature_per_kw2h: float
 
     def __len__(self) -> int:
         """Number of devices."""
         return len(self.chains)
-
-    @cached_property
-    def load_points(self) -> IntArray:
-        """Bus indices at which there is a device or fixed load, ascending."""
-        return np.union1d(self.bus, np.flatnonzero(self.fixed_kw.any(axis=1))).astype(np.int64)
 
     @cached_property
     def load_point(self) -> IntArray:
@@ -90,6 +92,26 @@ class Fleet:
         chosen = slice(None) if which is None else which
         np.add.at(total, self.load_point[chosen], power_kw[chosen])
         return total
+
+    def take(self, devices: IntArray) -> Fleet:
+        """Some of the devices alone: nobody else's, and no fixed load."""
+        member, aggregator, supplier = (
+            tuple(names[device] for device in devices)
+            for names in (self.member, self.aggregator, self.supplier)
+        )
+        return replace(
+            self,
+            chains=self.chains.take(devices),
+            member=member,
+            aggregator=aggregator,
+            supplier=supplier,
+            bus=self.bus[devices],
+            reprofiling=self.reprofiling[devices],
+            tan=self.tan[devices],
+            discomfort_per_kw2h=self.discomfort_per_kw2h[devices],
+            fixed_kw=np.zeros_like(self.fixed_kw),
+            fixed_kvar=np.zeros_like(self.fixed_kvar),
+        )
 
     def bus_load(self, power_kw: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Load of every bus, fixed load included, (buses, steps) each [kW], [kvar]."""
@@ -137,18 +159,20 @@ def make_fleet(study: Study, settings: Settings) -> Fleet:
     devices: list[Asset] = [*cars, *pumps]
     members = [of_member[asset.member] for asset in devices]
     fixed_kw, fixed_kvar = _fixed_load(study, {asset.asset for asset in devices})
+    bus = np.array([study.grid.bus_index[member.bus] for member in members], dtype=np.int64)
     return Fleet(
         chains=join([charging_chains(cars, study.profiles), heating_chains(pumps, study.profiles)]),
         member=tuple(member.member for member in members),
         aggregator=tuple(member.aggregator for member in members),
         supplier=tuple(member.supplier for member in members),
-        bus=np.array([study.grid.bus_index[member.bus] for member in members], dtype=np.int64),
+        bus=bus,
         reprofiling=np.array([member.contract == REPROFILING for member in members], dtype=bool),
         tan=np.array([reactive_per_active(asset) for asset in devices]),
         discomfort_per_kw2h=np.array([_discomfort(asset, settings) for asset in devices]),
         fixed_kw=fixed_kw,
         fixed_kvar=fixed_kvar,
         spot_per_kwh=_spot(study),
+        load_points=np.union1d(bus, np.flatnonzero(fixed_kw.any(axis=1))).astype(np.int64),
         step_hours=study.time.step_hours,
         curvature_per_kw2h=settings.plan_curvature_per_kw2h,
     )
@@ -202,6 +226,7 @@ def _refuse(study: Study, devices: Sequence[Asset]) -> None:
         problems.append(Problem("profiles", f"no column {OUTDOOR}", "the outdoor temperature of the houses"))
     for asset in devices:
         problems += _missing(asset, study.profiles)
+    problems += _reserved_names(study)
     planned = {asset.asset for asset in devices}
     for asset in study.community.assets:
         if asset.needs_profile and asset.asset not in columns and asset.asset not in planned:
@@ -211,12 +236,27 @@ def _refuse(study: Study, devices: Sequence[Asset]) -> None:
         raise StudyError(problems)
 
 
+def _reserved_names(study: Study) -> list[Problem]:
+    """Aggregators that are called as an account of the books is."""
+    names = dict.fromkeys(member.aggregator for member in study.community.members)
+    return [
+        Problem("members.csv", repr(name), f"a name other than {', '.join(RESERVED)}", column="aggregator")
+        for name in names
+        if name in RESERVED or name.startswith("customers of ")
+    ]
+
+
 def _missing(asset: Asset, profiles: Profiles) -> list[Problem]:
     """A problem where columns that planning a device needs are blank."""
     needed: tuple[str, ...] = ("energy_kwh", "soc_min_share", "soc_max_share")
     if isinstance(asset, HeatPump):
         has_cop = not np.isnan(room_cop(asset, profiles)).any()
         needed = HOUSE_COLUMNS if has_cop else (*HOUSE_COLUMNS, "cop")
+    if getattr(asset, "discomfort_per_kw2h", np.nan) == 0.0:
+        expected = "above 0: what makes the answer to a price unique, or empty for the setting"
+        return [
+            Problem(FILE, f"{asset.asset!r} with a discomfort of 0", expected, column="discomfort_per_kw2h")
+        ]
     missing = [column for column in needed if np.isnan(getattr(asset, column))]
     found = f"{asset.asset!r} without {', '.join(missing)}"
     return [Problem(FILE, found, "what planning it needs, or flexible = false")] if missing else []

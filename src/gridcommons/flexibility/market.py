@@ -121,7 +121,9 @@ class MarketPlace:
 
     def _offers(self, requirement: Requirement) -> OfferBook:
         if not requirement.asked.any():
-            return OfferBook((), ())
+            sent = [offer for party in self.parties for offer in getattr(party, "sent", ())]
+            reason = "nothing is asked for"
+            return OfferBook((), tuple(Rejection(each.offer, each.aggregator, reason) for each in sent))
         answers, silent = collect_offers(self.parties, requirement, self.settings.answer_timeout_s)
         capacity_kw = {
             (party.name, requirement.bus[point]): party.bundle(int(point)).plan_kw.sum(axis=0)
@@ -129,11 +131,41 @@ class MarketPlace:
             for point in party.load_points
         }
         book = check_offers(answers, requirement, capacity_kw)
+        book = self._deliverable(book)
         offers: list[Offer] = list(book.offers)
         blocks: list[Rejection] = []
         if self.settings.clearing == "admm":
             offers, blocks = split_blocks(book.offers)
         return OfferBook(tuple(offers), (*silent, *book.rejections, *blocks))
+
+    def _deliverable(self, book: OfferBook) -> OfferBook:
+        """The book without what was offered from outside and the devices cannot deliver together."""
+        own = {party.name for party in self.parties if isinstance(party, Aggregator)}
+        names = self.view.study.grid.buses.name
+        kept: list[Offer] = []
+        rejections = list(book.rejections)
+        owed: dict[tuple[str, str], Obligation] = {}
+        for offer in book.offers:
+            place = (offer.aggregator, offer.bus)
+            before = owed.get(place, Obligation(0.0 * offer.flexibility_kw, 0.0 * offer.payback_kw))
+            due = Obligation(offer.flexibility_kw, offer.payback_kw)
+            if offer.relation != "exclusive":
+                due = Obligation(before.less_kw + due.less_kw, before.more_kw + due.more_kw)
+            short_kw = 0.0 if offer.aggregator in own else self._shortfall_kw(place, due, names)
+            if short_kw > UNDELIVERED_KW:
+                reason = f"its devices cannot deliver {short_kw:.2f} kW of it and of the offers before it"
+                rejections.append(Rejection(offer.offer, offer.aggregator, reason))
+                continue
+            kept.append(offer)
+            if offer.relation != "exclusive":
+                owed[place] = due
+        return OfferBook(tuple(kept), tuple(rejections))
+
+    def _shortfall_kw(self, place: tuple[str, str], due: Obligation, names: Sequence[str]) -> float:
+        """What the devices of an aggregator at a load point cannot deliver of an obligation [kW]."""
+        (party,) = (party for party in self.aggregators if party.name == place[0])
+        (point,) = (int(p) for p in party.load_points if names[self.fleet.load_points[p]] == place[1])
+        return float(deliver(party.bundle(point), due).shortfall_kw.max())
 
     def _rows(self, offers: Sequence[Offer], need: Need) -> LimitRows:
         """Limits of the market: what is asked for shall hold, margin included; nothing else gets worse."""
@@ -199,7 +231,8 @@ class MarketPlace:
         power_kw = self.before.power_kw.copy()
         by_name = {party.name: party for party in self.aggregators}
         for award in awards:
-            power_kw[by_name[award.aggregator].bundle(award.load_point).devices] = award.delivery.power_kw
+            party = by_name[award.aggregator]
+            power_kw[party.in_fleet(party.bundle(award.load_point))] = award.delivery.power_kw
         state = check_plan(self.view, self.fleet, power_kw) if awards else self.before.state
         return Stage("market", power_kw, state)
 

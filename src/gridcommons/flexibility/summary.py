@@ -93,7 +93,8 @@ def _tariff(outcome: Outcome, tariff: TariffStage) -> dict[str, Any]:
 def _reprofiling(fleet: Fleet, done: ReprofilingStage) -> dict[str, Any]:
     short = [float(each.shortfall_kw.max(initial=0.0)) for each in done.deliveries.values()]
     return {
-        "reprofiling_cost": done.call.cost(fleet.step_hours),
+        "reprofiling_cost": float(done.paid_per_hour.sum()) * fleet.step_hours,
+        "highest_reprofiling_price_per_kwh": float(done.call.price_per_kwh.max(initial=0.0)),
         "reprofiling_kwh": float(done.call.quantity_kw.sum()) * fleet.step_hours,
         "reprofiling_missing_kw": float(done.call.missing_kw.max(initial=0.0)),
         "reprofiling_undelivered_kw": max(short, default=0.0),

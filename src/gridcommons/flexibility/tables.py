@@ -174,7 +174,7 @@ def reprofiling_tables(study: Study, fleet: Fleet, done: ReprofilingStage) -> Ta
             "bus": _buses(study, fleet)[point],
             "quantity_kw": call.quantity_kw[point, step],
             "price_per_kwh": call.price_per_kwh[point, step],
-            "amount": (call.price_per_kwh * call.quantity_kw)[point, step] * fleet.step_hours,
+            "amount": done.paid_per_hour[point, step] * fleet.step_hours,
             "undelivered_kw": np.array([short[int(p)][s] for p, s in zip(point, step, strict=True)]),
         },
     )

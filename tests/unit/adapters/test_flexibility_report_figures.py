@@ -212,16 +212,14 @@ def test_who_has_most_to_gain_stands_first_and_ten_do(day):
     assert re.findall(r"home (\d+) homes", top) == [str(k) for k in range(11, 1, -1)]
 
 
-def test_bounds_of_a_state_are_drawn_where_the_assets_tell_them(tmp_path):
-
-    path = made(tmp_path / "out") / "assets.parquet"
-    rows = pq.read_table(path)
-    rows = rows.append_column("temp_min_c", pa.array([np.nan, np.nan, 20.0, 20.0]))
-    rows = rows.append_column("temp_max_c", pa.array([np.nan, np.nan, 24.0, 24.0]))
-    pq.write_table(rows, path)
-    found = read_material(path.parent)
-    car, pump = most_changed(found, ("reprofiling", "market"))
-    assert pump.bounds == (20.0, 24.0)
+def test_bounds_of_a_state_are_drawn_where_the_result_tells_them(tmp_path):
+    out = made(tmp_path / "out")
+    _, before = most_changed(read_material(out), ("reprofiling", "market"))
+    rows = {"asset": [before.name], "state_min": [20.0], "state_max": [24.0]}
+    pq.write_table(pa.table(rows), out / "device_bounds.parquet")
+    car, pump = most_changed(read_material(out), ("reprofiling", "market"))
+    assert pump.name == before.name and pump.bounds == (20.0, 24.0)
+    assert np.isnan(before.bounds).all()
     assert np.isnan(car.bounds).all()
 
 

@@ -13,6 +13,8 @@ from gridcommons.model.errors import StudyError
 HEADER = "offer,aggregator,bus,time,price_per_kwh,flexibility_kw,payback_kw"
 T18, T7 = "2021-01-20T17:00:00+01:00", "2021-01-20T06:00:00+01:00"
 
+T24, T5 = "2021-01-20T23:00:00+01:00", "2021-01-20T04:00:00+01:00"
+
 
 @pytest.fixture
 def folder(examples, tmp_path):
@@ -75,8 +77,10 @@ def test_an_unknown_relation_is_suggested(folder):
 def test_the_market_takes_in_what_is_right_and_says_why_not(folder):
     write(
         folder,
-        f"good,ag1,LP4,{T18},0.6,10,",
-        f"good,ag1,LP4,{T7},0.6,,11",
+        f"good,ag1,LP1,{T24},0.6,3,",
+        f"good,ag1,LP1,{T5},0.6,,3.2",
+        f"boast,ag1,LP4,{T18},0.6,10,",
+        f"boast,ag1,LP4,{T7},0.6,,11",
         f"negative,ag1,LP4,{T18},-0.6,10,",
         f"large,ag1,LP4,{T18},0.6,9000,",
         f"late,ag1,LP4,{T18},0.6,5,",
@@ -94,6 +98,8 @@ def test_the_market_takes_in_what_is_right_and_says_why_not(folder):
     assert "above its capacity of 0.00 kW" in reasons["stranger"]
     assert "above the cap of 1.5" in reasons["dear"]
     assert "takes back 9.00 kW for 5.00 kW" in reasons["much"]
+    # No house keeps heat from the morning to the evening of a frosty day.
+    assert "its devices cannot deliver" in reasons["boast"]
     offers = result.tables["offers"].astype({"offer": str, "aggregator": str})
     assert set(offers["offer"][offers["aggregator"] == "ag1"]) == {"good"}
     assert {"ag2", "ag3", "ag4"} <= set(offers["aggregator"])

@@ -36,12 +36,14 @@ def test_every_device_that_answers_prices_has_one_aggregator():
     for party in made:
         assert {fleet.aggregator[device] for device in party.devices} == {party.name}
         np.testing.assert_array_equal(party.plan_kw, plan_kw[party.devices])
-        together = np.concatenate([party.bundle(int(point)).devices for point in party.load_points])
+        bundles = [party.bundle(int(point)) for point in party.load_points]
+        together = np.concatenate([party.in_fleet(bundle) for bundle in bundles])
         assert sorted(together) == sorted(party.devices)
         for point in party.load_points:
             bundle = party.bundle(int(point))
-            assert (fleet.load_point[bundle.devices] == point).all()
-            np.testing.assert_array_equal(bundle.plan_kw, plan_kw[bundle.devices])
+            mine = party.in_fleet(bundle)
+            assert (fleet.load_point[mine] == point).all()
+            np.testing.assert_array_equal(bundle.plan_kw, plan_kw[mine])
 
 
 def test_one_whose_customers_are_all_under_contract_makes_no_market():
@@ -66,26 +68,17 @@ def test_a_plan_answers_the_tariff_at_its_own_load_point_alone():
     assert sum(party.plan(tariff)[:, 18].sum() for party in made) < plan_kw[:, 18].sum() - 1.0
 
 
-def test_offers_do_not_depend_on_what_others_have():
-    """An aggregator gets the whole fleet; other rows of it may hold anything."""
-    study = squeezed(0.95)
-    made, requirement, fleet, _ = offered(study, offers_per_load_point=2)
+def test_an_aggregator_has_its_own_devices_and_nothing_of_anyone_else():
+    made, _, fleet, _ = offered(squeezed(0.95))
     for party in made:
-        others = np.setdiff1d(np.arange(len(fleet)), party.devices)
-        spoilt = fleet.discomfort_per_kw2h.copy()
-        spoilt[others] = np.nan
-        chains = {}
+        own = party.fleet
+        assert own.chains.name == tuple(fleet.chains.name[device] for device in party.devices)
+        assert set(own.aggregator) == {party.name}
+        assert set(own.member) == {fleet.member[device] for device in party.devices}
         for column in fields(fleet.chains)[1:]:
-            values = getattr(fleet.chains, column.name).copy()
-            values[others] = np.nan
-            chains[column.name] = values
-        hidden = replace(fleet, discomfort_per_kw2h=spoilt, chains=replace(fleet.chains, **chains))
-        alone = replace(party, fleet=hidden).offers(requirement)
-        theirs = party.offers(requirement)
-        assert [offer.offer for offer in alone] == [offer.offer for offer in theirs] != []
-        for one, other in zip(alone, theirs, strict=True):
-            np.testing.assert_array_equal(one.flexibility_kw, other.flexibility_kw)
-            np.testing.assert_array_equal(one.payback_kw, other.payback_kw)
+            assert len(getattr(own.chains, column.name)) == len(party.devices)
+        assert not own.fixed_kw.any() and not own.fixed_kvar.any()
+        assert fleet.fixed_kw.any()
 
 
 @pytest.mark.parametrize("share", [0.9, 0.95])

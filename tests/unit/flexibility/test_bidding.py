@@ -10,7 +10,14 @@ import pytest
 from scipy.sparse import block_diag, csc_array, diags_array, eye_array, vstack
 
 from flexibility_study import car, flexibility_study, prepared, pump
-from gridcommons.flexibility.bidding import Bundle, best_schedule, draw_prices, make_offers, schedule_at
+from gridcommons.flexibility.bidding import (
+    Bundle,
+    best_schedule,
+    draw_prices,
+    make_offers,
+    payback_windows,
+    schedule_at,
+)
 from gridcommons.flexibility.delivery import Obligation, deliver
 from gridcommons.flexibility.fleet import make_fleet
 from gridcommons.flexibility.settings import Settings
@@ -207,13 +214,13 @@ def test_the_payback_hour_is_one_of_those_allowed(homes):
     assert best_schedule(bundle, asked, odd, 0.7) is None
 
 
-def test_a_shorter_interval_is_worth_less_by_its_length(homes):
+def test_a_longer_interval_is_worth_more_by_its_length(homes):
     bundle, asked = bundle_of(homes), hours(17, 18)
     whole = best_schedule(bundle, asked, asking(asked), 0.7)
-    half = replace(bundle, fleet=replace(bundle.fleet, step_hours=0.5))
-    shorter = best_schedule(half, asked, asking(asked), 0.7)
-    assert shorter.gain == pytest.approx(0.5 * whole.gain, rel=1e-5)
-    np.testing.assert_allclose(shorter.power_kw, whole.power_kw, atol=1e-3)
+    double = replace(bundle, fleet=replace(bundle.fleet, step_hours=2.0))
+    longer = best_schedule(double, asked, asking(asked), 0.7)
+    assert longer.gain == pytest.approx(2.0 * whole.gain, rel=1e-5)
+    np.testing.assert_allclose(longer.power_kw, whole.power_kw, atol=1e-3)
 
 
 @pytest.mark.parametrize("asked", [hours(18), hours(17, 18)])
@@ -366,3 +373,13 @@ def test_discomfort_comes_from_the_asset_or_the_settings():
         "pump1": 0.11,
     }
     assert car("c", "m").flexible and pump("p", "m").flexible
+
+
+def test_a_payback_hour_has_all_the_intervals_of_an_hour():
+    allowed = np.ones(12, dtype=bool)
+    allowed[[5, 8, 9, 10, 11]] = False
+    quarters = payback_windows(allowed, 0.25)
+    assert [np.flatnonzero(mask).tolist() for mask in quarters] == [[0, 1, 2, 3], [4, 6, 7]]
+    hours = payback_windows(allowed, 1.0)
+    assert [np.flatnonzero(mask).tolist() for mask in hours] == [[0], [1], [2], [3], [4], [6], [7]]
+    assert len(payback_windows(np.zeros(4, dtype=bool), 0.25)) == 0

@@ -47,7 +47,7 @@ class Day:
         return party.plan_kw[list(party.devices).index(device)]
 
     def accounts(self, profiles=None, step_hours=1.0):
-        verified = verify_awards(self.market, self.parties, self.fleet, profiles or self.profiles)
+        verified = verify_awards(self.market, self.parties, profiles or self.profiles)
         made = market_accounts(self.market, verified, self.parties, self.settings, step_hours)
         return verified, {account.aggregator: account for account in made}
 
@@ -121,7 +121,9 @@ def test_meters_change_what_is_paid(day):
             )
             missing_kwh = (1.0 - part) * ordered_kwh
             assert account.penalty == pytest.approx(2.0 * missing_kwh, rel=1e-4, abs=1e-2)
-            assert account.discomfort_cost == whole[name].discomfort_cost
+            # Who moves half as far has a quarter of the discomfort, and half of the extra energy.
+            assert account.discomfort_cost == pytest.approx(part**2 * whole[name].discomfort_cost, abs=1e-6)
+            assert account.energy_cost == pytest.approx(part * whole[name].energy_cost, abs=1e-6)
 
 
 def test_more_than_was_ordered_is_paid_for_as_ordered(day):
@@ -161,7 +163,7 @@ def test_what_a_schedule_lacks_is_not_paid_for_and_costs_the_penalty(day):
     lacking = Delivery(award.delivery.power_kw, short_kw, 0.0, 0.0)
     _, whole = day.accounts()
     market = replace(day.market, awards=(replace(award, delivery=lacking), *day.market.awards[1:]))
-    verified = verify_awards(market, day.parties, day.fleet, day.profiles)
+    verified = verify_awards(market, day.parties, day.profiles)
     made = market_accounts(market, verified, day.parties, day.settings, 1.0)
     account = next(account for account in made if account.aggregator == award.aggregator)
     assert account.revenue == pytest.approx(0.75 * whole[award.aggregator].revenue)
@@ -182,7 +184,7 @@ def test_a_linear_response_is_paid_its_average_price(day):
     """q kW cost q²/e."""
     offers = tuple(replace(offer, response_kw_per_price=40.0) for offer in day.market.book.offers)
     market = replace(day.market, book=replace(day.market.book, offers=offers))
-    verified = verify_awards(market, day.parties, day.fleet, day.profiles)
+    verified = verify_awards(market, day.parties, day.profiles)
     made = market_accounts(market, verified, day.parties, day.settings, 1.0)
     expected = {}
     for offer, share in zip(offers, day.market.clearing.shares, strict=True):
@@ -209,7 +211,7 @@ def by_payer(postings, item):
     }
 
 
-def test_the_tariff_is_paid_on_all_planned_load(instruments):
+def test_the_tariff_is_paid_on_all_load_of_the_final_plan(instruments):
     fleet, settings, tariff, _ = instruments
     rate, power_kw = tariff.published.tariff_per_kwh, tariff.stage.power_kw
     expected = {
@@ -219,15 +221,17 @@ def test_the_tariff_is_paid_on_all_planned_load(instruments):
         mine = [device for device in range(len(fleet)) if fleet.aggregator[device] == name]
         amount = sum(float((rate[fleet.load_point[device]] * power_kw[device]).sum()) for device in mine)
         expected[f"customers of {name}", "DSO"] = -round_to_cent(amount)
-    postings = all_postings(fleet, settings, tariff, None, [])
+    postings = all_postings(fleet, settings, power_kw, tariff, None, [])
     assert by_payer(postings, "tariff") == expected
+    half = by_payer(all_postings(fleet, settings, 0.0 * power_kw, tariff, None, []), "tariff")
+    assert set(half) == {("fixed load", "DSO")}
     total = -float(sum(expected.values()))
     assert total == pytest.approx(tariff.published.revenue_on_plan, rel=2e-3) and total > 1.0
 
 
 def test_re_profiling_is_paid_to_whose_customers_are_called(instruments):
     fleet, settings, _, done = instruments
-    amount = (done.call.price_per_kwh * done.call.quantity_kw).sum(axis=1)
+    amount = (done.call.price_per_kwh * done.delivered_kw).sum(axis=1)
     members = {}
     for device in np.flatnonzero(fleet.reprofiling):
         key = int(fleet.load_point[device]), fleet.member[device]
@@ -237,7 +241,7 @@ def test_re_profiling_is_paid_to_whose_customers_are_called(instruments):
         here = [name for (place, _), name in members.items() if place == point]
         for name in here:
             expected[name] = expected.get(name, 0.0) + float(amount[point]) / len(here)
-    postings = all_postings(fleet, settings, None, done, [])
+    postings = all_postings(fleet, settings, done.stage.power_kw, None, done, [])
     paid = by_payer(postings, "re-profiling")
     assert paid == {
         ("DSO", f"customers of {name}"): -round_to_cent(total) for name, total in expected.items() if total
@@ -248,7 +252,23 @@ def test_re_profiling_is_paid_to_whose_customers_are_called(instruments):
 def test_all_instruments_together_sum_to_exactly_zero(instruments, day):
     fleet, settings, tariff, done = instruments
     _, accounts = day.accounts(day.metered(0.7))
-    postings = all_postings(fleet, settings, tariff, done, list(accounts.values()))
+    postings = all_postings(fleet, settings, done.stage.power_kw, tariff, done, list(accounts.values()))
     assert {posting.item for posting in postings} >= {"tariff", "re-profiling", "flexibility", "penalty"}
     assert sum((posting.amount for posting in postings), Decimal(0)) == 0
-    assert all_postings(fleet, settings, None, None, []) == []
+    assert all_postings(fleet, settings, done.stage.power_kw, None, None, []) == []
+
+
+def test_what_is_called_and_not_delivered_is_not_paid_for(instruments):
+    fleet, settings, _, done = instruments
+    point = next(iter(done.deliveries))
+
+    def paid_for(stage):
+        postings = all_postings(fleet, settings, done.stage.power_kw, None, stage, [])
+        return -sum(by_payer(postings, "re-profiling").values())
+
+    called = done.call.quantity_kw[point]
+    worth = float((done.call.price_per_kwh[point] * called).sum())
+    short = replace(done.deliveries[point], shortfall_kw=called.copy())
+    less = replace(done, deliveries={**done.deliveries, point: short})
+    whole, paid = paid_for(done), paid_for(less)
+    assert float(whole - paid) == pytest.approx(worth, abs=0.05) and worth > 0.1

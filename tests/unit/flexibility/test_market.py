@@ -74,7 +74,7 @@ def test_what_is_bought_is_delivered_and_the_load_flow_holds(case, shares, clear
     untouched = np.ones(len(place.fleet), dtype=bool)
     for award in stage.awards:
         party = next(party for party in place.aggregators if party.name == award.aggregator)
-        devices = party.bundle(award.load_point).devices
+        devices = party.in_fleet(party.bundle(award.load_point))
         untouched[devices] = False
         less_kw, back_kw = cleared[award.aggregator, bus[award.load_point]]
         np.testing.assert_allclose(award.obligation.less_kw, less_kw, atol=1e-9)
@@ -351,7 +351,7 @@ def test_evil_parties_are_named_and_change_nothing_for_the_others():
     np.testing.assert_array_equal(stage.clearing.shares, honest.clearing.shares)
 
 
-def test_what_is_sold_and_cannot_be_scheduled_is_missing_in_the_delivery():
+def test_what_devices_cannot_deliver_is_not_taken_in_and_leaves_the_place_to_others():
     """An aggregator that offers all its load at the peak and takes nothing back, which cars cannot."""
 
     def boasting(made):
@@ -364,16 +364,13 @@ def test_what_is_sold_and_cannot_be_scheduled_is_missing_in_the_delivery():
         )  # fmt: skip
         return [Evil("ag0", lambda: [offer]), *made[1:]]
 
-    place = place_of(squeezed(0.93), boasting, shares="per_hour")
+    place = place_of(squeezed(0.93), boasting)
     stage = place.run()
-    assert stage.shares == "one"
-    award = next(award for award in stage.awards if award.aggregator == "ag0")
-    assert award.delivery.shortfall_kw[18] > 1.0
-    verified = verify_awards(stage, place.aggregators, place.fleet, place.view.study.profiles)
-    mine = next(each for each in verified if each.award is award)
-    assert mine.missing_kw[18] == award.delivery.shortfall_kw[18]
-    assert mine.delivered_kw[18] == pytest.approx(award.obligation.less_kw[18] - mine.missing_kw[18])
-    assert line_excess_kw(stage.stage.state).max() == pytest.approx(mine.missing_kw[18], abs=1.0)
+    (rejection,) = stage.book.rejections
+    assert rejection.offer == "all" and "its devices cannot deliver" in rejection.reason
+    assert stage.awards and all(award.aggregator != "ag0" for award in stage.awards)
+    verified = verify_awards(stage, place.aggregators, place.view.study.profiles)
+    assert not any(each.missing_kw.any() for each in verified)
 
 
 def test_a_block_waits_for_the_central_clearing():

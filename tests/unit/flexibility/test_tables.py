@@ -26,7 +26,7 @@ def day():
     before = Stage("baseline", plan_kw, state)
     made = parties(fleet, plan_kw, settings, study.seed)
     market = MarketPlace(view, fleet, settings, Engines(), before, made, made).run()
-    return study, fleet, before, market, verify_awards(market, made, fleet, study.profiles)
+    return study, fleet, before, market, verify_awards(market, made, study.profiles)
 
 
 def written(parts):

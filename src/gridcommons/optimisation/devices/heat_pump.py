@@ -36,8 +36,8 @@ def heating_chains(pumps: Sequence[HeatPump], profiles: Profiles) -> Chains:
 
     Notes
     -----
-    States in °C. Where the weather alone keeps the air above the band, the upper bound of these intervals
-    is what an unheated house has: a heat pump does not cool.
+    States in °C. Where the weather keeps the air above the band, the upper bound of these intervals is what
+    the least heating leaves: a heat pump does not cool.
     """
     count, time = len(pumps), profiles.time
     cop = np.array([room_cop(pump, profiles) for pump in pumps])
@@ -57,8 +57,21 @@ def heating_chains(pumps: Sequence[HeatPump], profiles: Profiles) -> Chains:
     names = tuple(pump.asset for pump in pumps)
     idle_kw = np.zeros_like(most_kw)
     chains = Chains(names, transition, effect, drift, start, low, high, idle_kw, most_kw)
-    unheated_c = chains.states(idle_kw)
-    return replace(chains, state_high=np.maximum(high, unheated_c))
+    return replace(chains, state_high=np.maximum(high, _least_heated(chains)))
+
+
+def _least_heated(chains: Chains) -> FloatArray:
+    """States of houses that are heated no more than the band asks, shape (pumps, steps, states) [°C]."""
+    out, state = np.empty_like(chains.state_low), chains.start
+    for step in range(chains.steps):
+        state = np.einsum("dij,dj->di", chains.transition, state) + chains.drift[:, step]
+        per_kw = chains.effect[:, step, 0]
+        lacks_c = np.maximum(chains.state_low[:, step, 0] - state[:, 0], 0.0)
+        power_kw = np.divide(lacks_c, per_kw, out=np.zeros_like(lacks_c), where=per_kw > 0.0)
+        power_kw = np.minimum(power_kw, chains.power_high[:, step])
+        state = state + chains.effect[:, step] * power_kw[:, None]
+        out[:, step] = state
+    return out
 
 
 def _backward_euler(
