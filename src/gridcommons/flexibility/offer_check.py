@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from gridcommons.model.errors import did_you_mean
 from gridcommons.model.flexibility import Offer, Rejection, Relation, Requirement
 from gridcommons.model.grid import FloatArray
 from gridcommons.ports import OfferingParty
@@ -180,7 +181,11 @@ def _why_not(
         return (
             f"takes back {back:.2f} kW for {offer.flexibility_kw.sum():.2f} kW, more than {share:.0%} of it"
         )
-    most_kw = capacity_kw.get((offer.aggregator, offer.bus), np.zeros(len(offers)))
+    most_kw = capacity_kw.get((offer.aggregator, offer.bus))
+    if most_kw is None:
+        meant = did_you_mean(offer.aggregator, [name for name, bus in capacity_kw if bus == offer.bus])
+        said = f"comes from {offer.aggregator!r}, who has no devices at {offer.bus}"
+        return f"{said}; {meant}" if meant else said
     over = offer.flexibility_kw - most_kw
     if over.max() > ROUNDING_KW:
         step = int(over.argmax())

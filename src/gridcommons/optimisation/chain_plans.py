@@ -35,6 +35,9 @@ MOST_ROUNDS, USUAL_ROUNDS = 150, 60
 DEVICES_AT_ONCE = 256
 """Devices of one piece of work; a multiple keeps the pieces, and so the answer, the same on any machine."""
 
+MOST_NAMED = 5
+"""Devices that an error names; it counts the rest."""
+
 WORTH_A_THREAD = 1024
 """Devices from which waking another thread costs less than it saves."""
 
@@ -363,7 +366,8 @@ def _why_not(chains: Chains, which: IntArray) -> InfeasibleError:
             )
     said = {line.split(" ", 1)[0] for line in lines}
     lines += [f"{name} has no plan within its bounds" for name in some.name if name not in said]
-    return InfeasibleError("; ".join(lines))
+    more = f"; and {len(lines) - MOST_NAMED} more devices" if len(lines) > MOST_NAMED else ""
+    return InfeasibleError("; ".join(lines[:MOST_NAMED]) + more)
 
 
 def _furthest(chains: Chains, way: float) -> FloatArray:

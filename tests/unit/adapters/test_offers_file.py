@@ -86,6 +86,7 @@ def test_the_market_takes_in_what_is_right_and_says_why_not(folder):
         f"late,ag1,LP4,{T18},0.6,5,",
         "late,ag1,LP4,2021-01-20T16:00:00+01:00,0.6,,5",
         f"stranger,nobody,LP4,{T18},0.6,5,",
+        f"typo,ag_1,LP4,{T18},0.6,5,",
         f"dear,ag1,LP4,{T18},1.6,5,",
         f"much,ag1,LP4,{T18},0.6,5,",
         f"much,ag1,LP4,{T7},0.6,,9",
@@ -95,7 +96,8 @@ def test_the_market_takes_in_what_is_right_and_says_why_not(folder):
     assert "a price of -0.6" in reasons["negative"]
     assert "offers 9000.00 kW" in reasons["large"] and "above its capacity of" in reasons["large"]
     assert "which is no payback hour" in reasons["late"]
-    assert "above its capacity of 0.00 kW" in reasons["stranger"]
+    assert reasons["stranger"] == "comes from 'nobody', who has no devices at LP4"
+    assert reasons["typo"].endswith("who has no devices at LP4; did you mean 'ag1'?")
     assert "above the cap of 1.5" in reasons["dear"]
     assert "takes back 9.00 kW for 5.00 kW" in reasons["much"]
     # No house keeps heat from the morning to the evening of a frosty day.
