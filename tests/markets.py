@@ -1,44 +1,12 @@
-"""Markets for tests: random radial feeders of any size, and small ones by hand."""
+"""Markets for tests, small ones by hand."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from gridcommons.benchmarks.clearing import CAP_PER_KWH, Market, MarketSize, random_market
-from gridcommons.flexibility.central_clearing import clear_centrally
+from gridcommons.benchmarks.markets import CAP_PER_KWH, Market
 from gridcommons.flexibility.market_operator import ClearingSettings
 from gridcommons.model.flexibility import LimitRows, Offer
-
-OFFERS_MAX = 4000
-"""Larger markets are the benchmark's."""
-
-
-def feeder(seed: int) -> Market:
-    """One of the random feeders: 10 to 500 load points, 2 to 50 aggregators."""
-    generator = np.random.default_rng(seed)
-    load_points = int(10 * 50 ** generator.random())
-    aggregators = int(2 * 25 ** generator.random() ** 1.5)
-    size = MarketSize(
-        load_points=load_points,
-        aggregators=min(aggregators, max(2, OFFERS_MAX // load_points)),
-        grouped=float(generator.choice([0.0, 0.2, 0.5])),
-        curved=float(generator.choice([0.0, 0.0, 0.1, 0.3])),
-        # Of the last, more than there is below some limits.
-        depth=float(generator.choice([0.1, 0.3, 0.4, 0.6, 0.9])),
-        congested=int(generator.integers(1, 4)),
-    )
-    market = random_market(np.random.default_rng(seed), size)
-    shares = "one" if generator.random() < 0.3 else "per_hour"
-    return replace(market, settings=replace(market.settings, shares=shares))
-
-
-def least_cost(market: Market) -> tuple[float, np.ndarray]:
-    """Objective and shortage by the program that sees everything."""
-    best = clear_centrally(market.offers, market.rows, market.cap_per_kwh, market.settings)
-    missing = market.cap_per_kwh * market.settings.step_hours * float(best.shortage_kw.sum())
-    return best.cost + missing, best.shortage_kw
 
 
 def offer(name: str, price: float, flexibility: dict[int, float], payback=None, **more) -> Offer:

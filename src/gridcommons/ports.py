@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -35,8 +36,8 @@ class TableSink(Protocol):
 class Progress(Protocol):
     """Tells a waiting person how far a run is."""
 
-    def __call__(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Open a bar of ``total`` units; the function given back advances it."""
+    def __call__(self, label: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+        """Open a bar of ``total`` units, None where nobody knows; the function given back advances it."""
 
 
 class FinishedRuns(Protocol):
@@ -90,7 +91,12 @@ class GridOperatorParty(Protocol):
         """Wire form of what the last proposal breaks and what is missing; for whoever pays."""
 
 
-def no_progress(label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+def cores() -> int:
+    """Cores that this process may use; all of the machine where the system does not say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def no_progress(label: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
     """Tell nobody; the progress of notebooks and tests."""
     return nullcontext(_ignore)
 

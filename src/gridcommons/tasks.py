@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ from gridcommons.ports import (
     PowerFlow,
     Progress,
     TableSink,
+    cores,
     no_other_process,
     no_progress,
 )
@@ -104,15 +104,10 @@ def default_engines(
         sink=TablesInMemory() if sink is None else sink,
         progress=no_progress if progress is None else progress,
         method=method,
-        workers=_cores() if workers is None else workers,
+        workers=cores() if workers is None else workers,
         finished=NothingFinished() if finished is None else finished,
         other_process=other_process,
     )
-
-
-def _cores() -> int:
-    """Cores that this process may use; all of the machine where the system does not say."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(study: Study, task: str, engines: Engines | None = None) -> Result:

@@ -44,11 +44,11 @@ def test_prices_project_the_target_onto_what_the_grid_can_carry(party):
         reply = ask(party, np.zeros((3, 2)), target, penalty)
         nearest = target - reply.price / penalty
         assert reply.round == 7 and (reply.price >= 0.0).all()
-        assert ROWS.excess_kw(nearest).max() < 1e-6
+        assert (ROWS.used_kw(nearest) - ROWS.room_kw).max() < 1e-6
         # No feasible point is nearer: (v − z)·(y − z) ≤ 0 for feasible y.
         for _ in range(50):
             other = generator.uniform(-100.0, 60.0, (3, 2))
-            if ROWS.excess_kw(other).max() == 0.0:
+            if (ROWS.used_kw(other) <= ROWS.room_kw).all():
                 assert ((target - nearest) * (other - nearest)).sum() <= 1e-6
 
 

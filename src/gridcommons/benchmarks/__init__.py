@@ -11,7 +11,7 @@ import platform
 from collections.abc import Callable
 from typing import Any
 
-from gridcommons.benchmarks.clearing import clearing
+from gridcommons.benchmarks.clearing import clearing, clearing_feeders
 from gridcommons.benchmarks.control import control
 from gridcommons.benchmarks.envelopes import envelopes, envelopes_year
 from gridcommons.benchmarks.power_flow import power_flow
@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "control": control,
     "tariff": tariff,
     "clearing": clearing,
+    "clearing-feeders": clearing_feeders,
 }
 """Benchmarks by the name that the command line takes."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from gridcommons.control.measures import MEASURE_FUNCTIONS
 from gridcommons.control.runs import DIRECTIONS, FinishedRun, Job, balance_kwh, violations
 from gridcommons.control.station import KINDS
 from gridcommons.model.grid import FloatArray
-from gridcommons.model.results import Columns
+from gridcommons.model.results import Columns, text_column
 from gridcommons.model.study import Study
 
 Texts = npt.NDArray[np.object_]
@@ -37,7 +37,7 @@ def run_tables(
 def limit_table(shares: Mapping[str, float], limits_kw: Mapping[str, float]) -> Columns:
     """Rows of ``station_limits``."""
     return {
-        "stress": _text(list(shares)),
+        "stress": text_column(list(shares)),
         "share": np.array(list(shares.values())),
         "limit_kw": np.array([limits_kw[stress] for stress in shares]),
     }
@@ -71,7 +71,7 @@ def _household_energy(households: Households, job: Job, run: FinishedRun) -> Col
     cost = sums[:, Sum.IMPORT_COST] - sums[:, Sum.FEED_IN_REVENUE]
     return {
         **_keys(job, len(households)),
-        "member": _text(households.member),
+        "member": text_column(households.member),
         "consumption_kwh": sums[:, Sum.LOAD] + sums[:, Sum.CAR] + sums[:, Sum.PUMP],
         "deferred_kwh": sums[:, Sum.CAR_DEFERRED] + sums[:, Sum.HEAT_DEFERRED],
         "unserved_kwh": sums[:, Sum.UNSERVED_HEAT],
@@ -102,8 +102,8 @@ def _grid_extremes(study: Study, job: Job, run: FinishedRun) -> Columns:
     keep &= ~((kinds == 2) & (run.extreme_value <= 0.0))
     return {
         **_keys(job, int(keep.sum())),
-        "element": _text(names)[keep],
-        "kind": _text(KINDS)[kinds[keep]],
+        "element": text_column(names)[keep],
+        "kind": text_column(KINDS)[kinds[keep]],
         "value": run.extreme_value[keep],
         "limit": limit[keep],
         "time": study.time.stamps()[run.extreme_step[keep]],
@@ -122,7 +122,7 @@ def _voltages(study: Study, job: Job, run: FinishedRun) -> Columns:
     return {
         "time": np.repeat(study.time.stamps()[run.snapshot_step], count),
         **_keys(job, count),
-        "bus": _text(study.grid.buses.name),
+        "bus": text_column(study.grid.buses.name),
         "vm_pu": run.vm_pu,
     }
 
@@ -132,8 +132,8 @@ def _loadings(study: Study, job: Job, run: FinishedRun) -> Columns:
     return {
         "time": np.repeat(study.time.stamps()[run.snapshot_step], len(branches)),
         **_keys(job, len(branches)),
-        "branch": _text(branches.name),
-        "kind": _text(branches.kind),
+        "branch": text_column(branches.name),
+        "kind": text_column(branches.kind),
         "loading_percent": run.loading_percent,
     }
 
@@ -142,7 +142,7 @@ def _calls(study: Study, job: Job, run: FinishedRun) -> Columns:
     stamps, step = study.time.stamps(), np.timedelta64(study.time.step_minutes, "m")
     return {
         **_keys(job, len(run.call_measure)),
-        "measure": _text(list(MEASURE_FUNCTIONS))[run.call_measure],
+        "measure": text_column(list(MEASURE_FUNCTIONS))[run.call_measure],
         "time": stamps[run.call_steps[:, 0]],
         "until": stamps[run.call_steps[:, 1] - 1] + step,
     }
@@ -156,23 +156,19 @@ def _counts(study: Study, job: Job, run: FinishedRun, limits_kw: Mapping[str, fl
         for (stress, _), which in zip(rows, broken, strict=True)
     ]
     return {
-        "scenario": _text([job.scenario.name] * len(rows)),
-        "stress": _text([stress for stress, _ in rows]),
-        "direction": _text([direction for _, direction in rows]),
+        "scenario": text_column([job.scenario.name] * len(rows)),
+        "stress": text_column([stress for stress, _ in rows]),
+        "direction": text_column([direction for _, direction in rows]),
         "intervals": np.array([int(which.sum()) for which in broken]),
         "excess_kwh": np.array(excess),
     }
 
 
 def _keys(job: Job, count: int) -> dict[str, Texts]:
-    return {"scenario": _text([job.scenario.name] * count), "stress": _text([job.stress] * count)}
+    return {"scenario": text_column([job.scenario.name] * count), "stress": text_column([job.stress] * count)}
 
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     """Part of a whole; NaN where there is nothing to have a part of."""
     has = whole > 0.0
     return np.where(has, part / np.where(has, whole, 1.0), np.nan)
-
-
-def _text(names: Sequence[str]) -> Texts:
-    return np.array(list(names), dtype=object)

@@ -18,11 +18,9 @@ from gridcommons.flexibility.delivery import measure, verify_delivery
 from gridcommons.flexibility.fleet import Fleet
 from gridcommons.flexibility.market import Award, MarketStage, taken
 from gridcommons.flexibility.settings import Settings
-from gridcommons.flexibility.settlement import DSO, Account, Posting, pay, settle
+from gridcommons.flexibility.settlement import CUSTOMERS_OF, DSO, FIXED_LOAD, Account, Posting, pay, settle
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.profiles import Profiles
-
-FIXED_LOAD = "fixed load"
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +166,7 @@ def _tariff_postings(fleet: Fleet, tariff: TariffStage, final_kw: FloatArray) ->
     for name in dict.fromkeys(fleet.aggregator):
         load_kw = fleet.at_load_points(final_kw, names == name)
         amount = float((rate * load_kw).sum()) * fleet.step_hours
-        postings += pay(f"customers of {name}", DSO, "tariff", amount)
+        postings += pay(f"{CUSTOMERS_OF}{name}", DSO, "tariff", amount)
     return postings
 
 
@@ -188,5 +186,5 @@ def _call_postings(fleet: Fleet, reprofiling: ReprofilingStage) -> list[Posting]
     return [
         posting
         for name, total in paid.items()
-        for posting in pay(DSO, f"customers of {name}", "re-profiling", total)
+        for posting in pay(DSO, f"{CUSTOMERS_OF}{name}", "re-profiling", total)
     ]

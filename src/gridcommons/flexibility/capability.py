@@ -87,7 +87,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
 
 
 def _use_tariff(day: _Day) -> None:
-    with day.engines.progress("tariffs tried", 0) as told:
+    with day.engines.progress("tariffs tried", None) as told:
         day.tariff = tariff_stage(day.view, day.fleet, day.settings, day.stages[-1], day.study.seed, told)
     day.stages.append(day.tariff.stage)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from gridcommons.flexibility.fleet import Fleet
+from gridcommons.flexibility.settlement import FIXED_LOAD
 from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
 from gridcommons.model.limits import Limits
@@ -23,9 +24,6 @@ KINDS = ("vm_min_pu", "vm_max_pu", "loading_max_percent")
 
 LEAST_EXCESS_KW, LEAST_EXCESS_PU = 0.1, 1e-5
 """What is within this of its limit is not counted as broken."""
-
-FIXED_LOAD = "fixed load"
-"""The cause that no aggregator can move."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -96,15 +96,6 @@ class Clearing:
     step: IntArray
     rounds: RoundsLog
 
-    @property
-    def shortage_text(self) -> tuple[str, ...]:
-        """What is missing, limit by limit, one sentence each; empty where all limits hold."""
-        return tuple(
-            f"{self.kind[k]} of {self.element[k]} at step {self.step[k]}: "
-            f"{self.shortage_kw[k]:.3f} kW missing"
-            for k in np.flatnonzero(self.shortage_kw > 0.0)
-        )
-
 
 def clear_market(offers: Sequence[Offer], dso: GridOperatorParty, settings: ClearingSettings) -> Clearing:
     """The shares of least cost with which all limits hold, found without either side showing what it has.

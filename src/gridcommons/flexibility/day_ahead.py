@@ -164,20 +164,11 @@ def reprofiling_stage(view: GridView, fleet: Fleet, settings: Settings, before: 
 def _call_more(fleet: Fleet, before: Stage, call: Call, done: ReprofilingStage, response: float) -> Call:
     """A call for what is broken before it, and for what the load flow shows beyond it."""
     first, still = broken_rows(fleet, before.state), broken_rows(fleet, done.stage.state)
-    over_kw = dict(
-        zip(zip(still.element, still.kind, still.step.tolist(), strict=True), -still.room_kw, strict=True)
-    )
+    over_kw = dict(zip(still.places(), -still.room_kw, strict=True))
     # What nobody could give is not asked for again: the load flow still shows it.
     given_kw = -call.rows.room_kw - call.missing_kw
-    asked_kw = dict(
-        zip(
-            zip(call.rows.element, call.rows.kind, call.rows.step.tolist(), strict=True),
-            given_kw,
-            strict=True,
-        )
-    )
-    keys = list(zip(first.element, first.kind, first.step.tolist(), strict=True))
-    need_kw = np.array([asked_kw.get(key, 0.0) + over_kw.get(key, 0.0) for key in keys])
+    asked_kw = dict(zip(call.rows.places(), given_kw, strict=True))
+    need_kw = np.array([asked_kw.get(key, 0.0) + over_kw.get(key, 0.0) for key in first.places()])
     return call_customers(fleet, replace(first, room_kw=-need_kw), before.power_kw, response)
 
 

@@ -94,7 +94,7 @@ class LinearTariff:
     @cached_property
     def limit_kw(self) -> FloatArray:
         """F: what all load together may use of each row, shape (rows,) [kW]."""
-        return self.rows.room_kw + self._used(self.state.load_kw[self.problem.fleet.load_points])
+        return self.rows.room_kw + self.rows.used_kw(self.state.load_kw[self.problem.fleet.load_points])
 
     @cached_property
     def relief(self) -> FloatArray:
@@ -111,7 +111,7 @@ class LinearTariff:
         fleet, rows = self.problem.fleet, self.rows
         devices = np.flatnonzero(~fleet.reprofiling)
         movable = fleet.chains.take(devices)
-        own_kw = self._used(fleet.at_load_points(self.plan_kw, ~fleet.reprofiling))
+        own_kw = self.rows.used_kw(fleet.at_load_points(self.plan_kw, ~fleet.reprofiling))
         shared = SharedLimits(
             group=fleet.load_point[devices],
             matrix=rows.matrix,
@@ -129,11 +129,6 @@ class LinearTariff:
         beyond_kw = shared.used_kw(found.power_kw) - shared.room_kw
         slack_kw = np.clip(beyond_kw, 0.0, np.maximum(self.relief @ found.slack_kw, 0.0))
         return TariffPlan(self, cap_per_kwh, power_kw, mu_per_kwh, slack_kw)
-
-    def _used(self, load_kw: FloatArray) -> FloatArray:
-        """What a load, shape (load points, steps), uses of each row [kW]."""
-        rows = self.rows
-        return np.asarray(np.einsum("rb,br->r", rows.matrix, load_kw[:, rows.step]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,9 +176,9 @@ class TariffPlan:
         """
         rows = self.linear.rows
         now = self.linear.problem.linearise(self.power_kw, self.state).rows
-        room_kw = dict(zip(_keys(now), now.room_kw, strict=True))
+        room_kw = dict(zip(now.places(), now.room_kw, strict=True))
         off_kw, price = 0.0, PRICED_PER_KWH * max(1.0, float(self.mu_per_kwh.max(initial=0.0)))
-        for row, key in enumerate(_keys(rows)):
+        for row, key in enumerate(rows.places()):
             over_kw = -room_kw.pop(key, np.inf) - self.slack_kw[row]
             off_kw = max(off_kw, abs(over_kw) if self.mu_per_kwh[row] > price else over_kw)
         return max(off_kw, *(-float(room) for room in room_kw.values()), 0.0)
@@ -218,10 +213,6 @@ class TariffPlan:
             (rows.element[row], int(rows.step[row]), float(self.slack_kw[row]))
             for row in np.flatnonzero(self.slack_kw > TOLERANCE_KW)
         ]
-
-
-def _keys(rows: LimitRows) -> list[tuple[str, str, int]]:
-    return list(zip(rows.element, rows.kind, (int(step) for step in rows.step), strict=True))
 
 
 def plain_tariff(problem: TariffProblem) -> TariffPlan:

@@ -17,6 +17,9 @@ from gridcommons.model.grid import FloatArray
 PLAIN_ROUNDS = 3
 """Rounds without extrapolation after one that was undone."""
 
+REACH = 10.0
+"""How far an extrapolation may go, in steps of the size of the last."""
+
 RIDGE = 1e-10
 """Share of the residuals' squares that keeps the combination finite where they are alike."""
 
@@ -60,7 +63,12 @@ class Extrapolation:
             self._undo = None
             return image
         self._undo = image
-        return image - self._correction().reshape(image.shape)
+        correction = self._correction()
+        # Residuals that hardly differ point nowhere: the combination that cancels them lies at infinity.
+        length, most = float(np.linalg.norm(correction)), REACH * size
+        if length > most:
+            correction *= most / length
+        return image - correction.reshape(image.shape)
 
     def _correction(self) -> FloatArray:
         residuals = np.diff(np.array(self._residuals), axis=0)

@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from gridcommons.flexibility.settings import Settings
-from gridcommons.model.assets import HOUSE_COLUMNS, Asset, EvCharger, HeatPump
+from gridcommons.flexibility.settlement import CUSTOMERS_OF, DSO, FIXED_LOAD
+from gridcommons.model.assets import HOUSE_COLUMNS, EvCharger, HeatPump
 from gridcommons.model.errors import Problem, StudyError
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
 from gridcommons.model.profiles import Profiles, reactive_per_active, room_cop
@@ -21,8 +22,6 @@ from gridcommons.optimisation.devices.heat_pump import OUTDOOR, heating_chains
 
 FILE = "assets.csv"
 REPROFILING = "reprofiling"
-RESERVED = ("DSO", "fixed load")
-"""Accounts of the books, which no aggregator may be called."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,16 +146,12 @@ def make_fleet(study: Study, settings: Settings) -> Fleet:
         With everything that keeps the devices from being planned.
     """
     of_member = study.community.member_by_id
-    chosen = [
-        study.community.assets[index]
-        for index in study.community.controllable
-        if of_member[study.community.assets[index].member].aggregator
-        and isinstance(study.community.assets[index], EvCharger | HeatPump)
-    ]
-    _refuse(study, chosen)
+    assets = [study.community.assets[index] for index in study.community.controllable]
+    chosen = [asset for asset in assets if of_member[asset.member].aggregator]
     cars = [asset for asset in chosen if isinstance(asset, EvCharger)]
     pumps = [asset for asset in chosen if isinstance(asset, HeatPump)]
-    devices: list[Asset] = [*cars, *pumps]
+    devices: list[EvCharger | HeatPump] = [*cars, *pumps]
+    _refuse(study, devices)
     members = [of_member[asset.member] for asset in devices]
     fixed_kw, fixed_kvar = _fixed_load(study, {asset.asset for asset in devices})
     bus = np.array([study.grid.bus_index[member.bus] for member in members], dtype=np.int64)
@@ -178,8 +173,8 @@ def make_fleet(study: Study, settings: Settings) -> Fleet:
     )
 
 
-def _discomfort(asset: Asset, settings: Settings) -> float:
-    given = float(getattr(asset, "discomfort_per_kw2h", np.nan))
+def _discomfort(asset: EvCharger | HeatPump, settings: Settings) -> float:
+    given = asset.discomfort_per_kw2h
     return settings.discomfort_per_kw2h if np.isnan(given) else given
 
 
@@ -212,7 +207,7 @@ def water_kw(pump: HeatPump, profiles: Profiles) -> FloatArray:
     return profiles.of(f"{pump.asset}.water_kw")
 
 
-def _refuse(study: Study, devices: Sequence[Asset]) -> None:
+def _refuse(study: Study, devices: Sequence[EvCharger | HeatPump]) -> None:
     """Everything that keeps the devices from being planned, at once."""
     problems: list[Problem] = []
     if study.prices is None or np.isnan(study.prices.import_price_per_kwh).any():
@@ -224,10 +219,10 @@ def _refuse(study: Study, devices: Sequence[Asset]) -> None:
     columns = study.profiles.columns
     if OUTDOOR not in columns and any(isinstance(asset, HeatPump) for asset in devices):
         problems.append(Problem("profiles", f"no column {OUTDOOR}", "the outdoor temperature of the houses"))
-    for asset in devices:
-        problems += _missing(asset, study.profiles)
+    for device in devices:
+        problems += _missing(device, study.profiles)
     problems += _reserved_names(study)
-    planned = {asset.asset for asset in devices}
+    planned = {device.asset for device in devices}
     for asset in study.community.assets:
         if asset.needs_profile and asset.asset not in columns and asset.asset not in planned:
             expected = "a profile, or flexible = true and a member with an aggregator, which plans it"
@@ -239,24 +234,27 @@ def _refuse(study: Study, devices: Sequence[Asset]) -> None:
 def _reserved_names(study: Study) -> list[Problem]:
     """Aggregators that are called as an account of the books is."""
     names = dict.fromkeys(member.aggregator for member in study.community.members)
+    expected = f"a name other than {DSO}, {FIXED_LOAD} and those that begin with {CUSTOMERS_OF!r}"
     return [
-        Problem("members.csv", repr(name), f"a name other than {', '.join(RESERVED)}", column="aggregator")
+        Problem("members.csv", repr(name), expected, column="aggregator")
         for name in names
-        if name in RESERVED or name.startswith("customers of ")
+        if name in (DSO, FIXED_LOAD) or name.startswith(CUSTOMERS_OF)
     ]
 
 
-def _missing(asset: Asset, profiles: Profiles) -> list[Problem]:
+def _missing(asset: EvCharger | HeatPump, profiles: Profiles) -> list[Problem]:
     """A problem where columns that planning a device needs are blank."""
     needed: tuple[str, ...] = ("energy_kwh", "soc_min_share", "soc_max_share")
     if isinstance(asset, HeatPump):
         has_cop = not np.isnan(room_cop(asset, profiles)).any()
         needed = HOUSE_COLUMNS if has_cop else (*HOUSE_COLUMNS, "cop")
-    if getattr(asset, "discomfort_per_kw2h", np.nan) == 0.0:
+    problems = []
+    if asset.discomfort_per_kw2h == 0.0:
+        found = f"{asset.asset!r} with a discomfort of 0"
         expected = "above 0: what makes the answer to a price unique, or empty for the setting"
-        return [
-            Problem(FILE, f"{asset.asset!r} with a discomfort of 0", expected, column="discomfort_per_kw2h")
-        ]
+        problems.append(Problem(FILE, found, expected, column="discomfort_per_kw2h"))
     missing = [column for column in needed if np.isnan(getattr(asset, column))]
-    found = f"{asset.asset!r} without {', '.join(missing)}"
-    return [Problem(FILE, found, "what planning it needs, or flexible = false")] if missing else []
+    if missing:
+        found = f"{asset.asset!r} without {', '.join(missing)}"
+        problems.append(Problem(FILE, found, "what planning it needs, or flexible = false"))
+    return problems

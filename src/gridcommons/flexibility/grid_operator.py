@@ -68,7 +68,7 @@ class GridOperator:
         column = self._columns(proposal)
         change_kw = self._at_all_buses(proposal.change_kw, column)
         dual = self._duals(self._at_all_buses(proposal.target_kw, column), proposal.penalty)
-        over_kw = np.einsum("rb,br->r", self.rows.matrix, change_kw[:, self.rows.step]) - self.rows.room_kw
+        over_kw = self.rows.used_kw(change_kw) - self.rows.room_kw
         shortage_kw = np.where(dual >= AT_CAP * self._cap, np.maximum(over_kw, 0.0), 0.0)
         excess_kw = np.maximum(over_kw - shortage_kw, 0.0)
         self._report = GridReport(

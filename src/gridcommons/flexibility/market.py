@@ -79,7 +79,7 @@ class MarketStage:
         found, need = {}, self.need
         asked: BoolArray = np.asarray(need.asked.any(axis=1))
         missing_kw = {} if self.clearing is None else _missing_of(self.clearing)
-        for row, key in enumerate(_keys(need.rows)):
+        for row, key in enumerate(need.rows.places()):
             # The clearing is not asked for what nobody can help, and says nothing is missing there.
             needs_kw = -float(need.rows.room_kw[row])
             lacks_kw = missing_kw.pop(key, needs_kw)
@@ -169,24 +169,22 @@ class MarketPlace:
 
     def _rows(self, offers: Sequence[Offer], need: Need) -> LimitRows:
         """Limits of the market: what is asked for shall hold, margin included; nothing else gets worse."""
-        names = self.view.study.grid.buses.name
-        buses = np.array(
-            [bus for bus in self.fleet.load_points if names[bus] in {offer.bus for offer in offers}], np.int64
-        )
+        index = self.view.study.grid.bus_index
+        buses = np.unique([index[offer.bus] for offer in offers])
         reach_kw = np.zeros((len(buses), len(self.fleet.spot_per_kwh)))
         for offer in offers:
-            reach_kw[[names[bus] for bus in buses].index(offer.bus)] += offer.payback_kw
+            reach_kw[np.searchsorted(buses, index[offer.bus])] += offer.payback_kw
         state, settings = self.before.state, self.settings
         margin = (settings.payback_margin_share, settings.voltage_margin_pu)
         inside = linear_limits(state, buses, reach_kw, margin)
         plain = linear_limits(state, buses, reach_kw, (0.0, settings.voltage_margin_pu))
         # A clearing may end this far beyond a limit.
         guard_kw = ClearingSettings.tolerance_kw
-        full_kw = dict(zip(_keys(plain), plain.room_kw - guard_kw, strict=True))
-        asked = set(_keys(need.rows.take(np.flatnonzero(need.asked.any(axis=1)))))
+        full_kw = dict(zip(plain.places(), plain.room_kw - guard_kw, strict=True))
+        asked = set(need.rows.take(np.flatnonzero(need.asked.any(axis=1))).places())
         room_kw = [
             full_kw[key] if key in asked else max(room, 0.0)
-            for key, room in zip(_keys(inside), inside.room_kw, strict=True)
+            for key, room in zip(inside.places(), inside.room_kw, strict=True)
         ]
         return replace(inside, room_kw=np.array(room_kw))
 
@@ -264,7 +262,3 @@ def taken(offer: Offer, share: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _missing_of(clearing: Clearing) -> dict[tuple[str, str, int], float]:
     keys = zip(clearing.element, clearing.kind, clearing.step.tolist(), strict=True)
     return dict(zip(keys, clearing.shortage_kw.tolist(), strict=True))
-
-
-def _keys(rows: LimitRows) -> list[tuple[str, str, int]]:
-    return list(zip(rows.element, rows.kind, rows.step.tolist(), strict=True))

@@ -16,7 +16,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 CENT = Decimal("0.01")
 
-DSO = "DSO"
+DSO, FIXED_LOAD = "DSO", "fixed load"
+"""Accounts beside those of aggregators and their customers."""
+
+CUSTOMERS_OF = "customers of "
+"""What the account of an aggregator's customers begins with."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def settle(accounts: list[Account], customer_share: float) -> list[Posting]:
             # Rounding shall not take from an aggregator what it does not have.
             energy = min(energy, revenue)
             customers = min(customers, max(revenue - energy, Decimal(0)))
-        name, of_customers = account.aggregator, f"customers of {account.aggregator}"
+        name, of_customers = account.aggregator, f"{CUSTOMERS_OF}{account.aggregator}"
         postings += post(DSO, name, "flexibility", revenue)
         postings += post(name, DSO, "penalty", penalty)
         postings += post(name, of_customers, "discomfort and share", customers)

@@ -16,7 +16,7 @@ from gridcommons.flexibility.dynamic_tariff import PRICED_PER_KWH, TariffPlan
 from gridcommons.flexibility.fleet import Fleet
 from gridcommons.flexibility.market import MarketStage, taken
 from gridcommons.flexibility.settlement import Posting
-from gridcommons.model.results import Columns
+from gridcommons.model.results import Columns, text_column
 from gridcommons.model.study import Study
 
 Texts = npt.NDArray[np.object_]
@@ -40,10 +40,10 @@ def stage_tables(study: Study, fleet: Fleet, stage: Stage) -> Tables:
         columns = {
             "time": np.repeat(stamps, count),
             "scenario": _same(stage.name, steps * count),
-            word: np.tile(_text(names), steps),
+            word: np.tile(text_column(names), steps),
         }
         if word == "branch":
-            columns["kind"] = np.tile(_text(grid.branches.kind), steps)
+            columns["kind"] = np.tile(text_column(grid.branches.kind), steps)
         yield table, {**columns, **{name: value.ravel() for name, value in values.items()}}
     violations = find_violations(state)
     if len(violations):
@@ -57,8 +57,8 @@ def _violations(study: Study, stage: Stage, found: Violations) -> Columns:
     return {
         "time": study.time.stamps()[found.step],
         "scenario": _same(stage.name, len(found)),
-        "element": _text(found.element),
-        "kind": _text(found.kind),
+        "element": text_column(found.element),
+        "kind": text_column(found.kind),
         "value": found.value,
         "limit": found.limit,
         "excess": np.abs(found.value - found.limit),
@@ -73,9 +73,9 @@ def _causes(study: Study, fleet: Fleet, stage: Stage, found: Violations) -> Colu
     return {
         "time": np.repeat(study.time.stamps()[found.step], count),
         "scenario": _same(stage.name, len(found) * count),
-        "element": np.repeat(_text(found.element), count),
-        "kind": np.repeat(_text(found.kind), count),
-        "party": np.tile(_text(parties), len(found)),
+        "element": np.repeat(text_column(found.element), count),
+        "kind": np.repeat(text_column(found.kind), count),
+        "party": np.tile(text_column(parties), len(found)),
         "load_kw": part_kw.ravel(),
         "load_share": (part_kw / np.where(total > 0.0, total, 1.0)).ravel(),
     }
@@ -88,7 +88,7 @@ def _schedules(study: Study, fleet: Fleet, stage: Stage) -> Columns:
     return {
         "time": np.tile(study.time.stamps(), len(fleet)),
         "scenario": _same(stage.name, states.size),
-        "asset": np.repeat(_text(fleet.chains.name), study.time.steps),
+        "asset": np.repeat(text_column(fleet.chains.name), study.time.steps),
         "p_kw": stage.power_kw.ravel(),
         "energy_kwh": np.where(cars, states, np.nan).ravel(),
         "temp_c": np.where(cars, np.nan, states).ravel(),
@@ -98,7 +98,7 @@ def _schedules(study: Study, fleet: Fleet, stage: Stage) -> Columns:
 def device_table(fleet: Fleet) -> Columns:
     """Rows of ``device_bounds``: between what the state of each device shall stay."""
     return {
-        "asset": _text(fleet.chains.name),
+        "asset": text_column(fleet.chains.name),
         "state_min": fleet.chains.state_low[:, 0, 0],
         "state_max": fleet.chains.state_high[:, :, 0].max(axis=1),
     }
@@ -114,8 +114,8 @@ def _aggregator_plans(study: Study, fleet: Fleet, stage: Stage) -> Columns:
     return {
         "time": np.tile(study.time.stamps(), len(distinct)),
         "scenario": _same(stage.name, total_kw.size),
-        "aggregator": np.repeat(_text([name for name, _ in distinct]), study.time.steps),
-        "bus": np.repeat(_text([names[fleet.load_points[p]] for _, p in distinct]), study.time.steps),
+        "aggregator": np.repeat(text_column([name for name, _ in distinct]), study.time.steps),
+        "bus": np.repeat(text_column([names[fleet.load_points[p]] for _, p in distinct]), study.time.steps),
         "p_kw": total_kw.ravel(),
     }
 
@@ -145,8 +145,8 @@ def _limit_prices(study: Study, scheme: str, plan: TariffPlan) -> Columns:
     return {
         "time": study.time.stamps()[rows.step[shown]],
         "scheme": _same(scheme, len(shown)),
-        "element": _text(rows.element)[shown],
-        "kind": _text(rows.kind)[shown],
+        "element": text_column(rows.element)[shown],
+        "kind": text_column(rows.kind)[shown],
         "price_per_kwh": plan.mu_per_kwh[shown],
         "limit_kw": plan.linear.limit_kw[shown],
         "slack_kw": plan.slack_kw[shown],
@@ -191,8 +191,8 @@ def market_tables(study: Study, fleet: Fleet, market: MarketStage, verified: Seq
         "shortages",
         {
             "time": study.time.stamps()[[step for _, _, step, _ in short]],
-            "element": _text([element for element, *_ in short]),
-            "kind": _text([kind for _, kind, *_ in short]),
+            "element": text_column([element for element, *_ in short]),
+            "kind": text_column([kind for _, kind, *_ in short]),
             "missing_kw": np.array([kw for *_, kw in short]),
         },
     )
@@ -207,7 +207,7 @@ def _requirement_tables(study: Study, market: MarketStage) -> Tables:
         "flexibility_requirements",
         {
             "time": stamps[step],
-            "bus": _text(requirement.bus)[point],
+            "bus": text_column(requirement.bus)[point],
             "least_kw": requirement.least_kw[point, step],
             "most_kw": requirement.most_kw[point, step],
         },
@@ -217,8 +217,8 @@ def _requirement_tables(study: Study, market: MarketStage) -> Tables:
         "flexibility_needs",
         {
             "time": stamps[need.rows.step],
-            "element": _text(need.rows.element),
-            "kind": _text(need.rows.kind),
+            "element": text_column(need.rows.element),
+            "kind": text_column(need.rows.kind),
             "least_kw": need.least_kw,
             "most_kw": need.most_kw,
             "buses": need.asked.sum(axis=1),
@@ -235,10 +235,10 @@ def _offer_tables(study: Study, market: MarketStage) -> Tables:
     yield (
         "offers",
         {
-            "offer": _text([offer.offer for offer, _ in used]),
-            "aggregator": _text([offer.aggregator for offer, _ in used]),
-            "bus": _text([offer.bus for offer, _ in used]),
-            "relation": _text([offer.relation for offer, _ in used]),
+            "offer": text_column([offer.offer for offer, _ in used]),
+            "aggregator": text_column([offer.aggregator for offer, _ in used]),
+            "bus": text_column([offer.bus for offer, _ in used]),
+            "relation": text_column([offer.relation for offer, _ in used]),
             "time": stamps[[step for _, step in used]],
             "price_per_kwh": np.array([offer.price_per_kwh for offer, _ in used]),
             "flexibility_kw": np.array([offer.flexibility_kw[step] for offer, step in used]),
@@ -249,9 +249,9 @@ def _offer_tables(study: Study, market: MarketStage) -> Tables:
     yield (
         "rejections",
         {
-            "offer": _text([each.offer for each in rejected]),
-            "aggregator": _text([each.aggregator for each in rejected]),
-            "reason": _text([each.reason for each in rejected]),
+            "offer": text_column([each.offer for each in rejected]),
+            "aggregator": text_column([each.aggregator for each in rejected]),
+            "reason": text_column([each.reason for each in rejected]),
         },
     )
 
@@ -267,7 +267,7 @@ def _clearing_tables(study: Study, market: MarketStage) -> Tables:
     yield (
         "awards",
         {
-            "offer": _text([row[0] for row in rows]),
+            "offer": text_column([row[0] for row in rows]),
             "time": stamps[[row[1] for row in rows]],
             "share": np.array([row[2] for row in rows], dtype=np.float64),
             "quantity_kw": np.array([row[3] for row in rows], dtype=np.float64),
@@ -279,7 +279,7 @@ def _clearing_tables(study: Study, market: MarketStage) -> Tables:
         "flexibility_prices",
         {
             "time": stamps[step],
-            "bus": _text(clearing.bus)[point],
+            "bus": text_column(clearing.bus)[point],
             "price_per_kwh": clearing.price_per_kwh[point, step],
         },
     )
@@ -301,8 +301,8 @@ def _deliveries(study: Study, market: MarketStage, verified: Sequence[Verified])
     bus = market.requirement.bus
     return {
         "time": study.time.stamps()[[step for _, step in rows]],
-        "aggregator": _text([each.award.aggregator for each, _ in rows]),
-        "bus": _text([bus[each.award.load_point] for each, _ in rows]),
+        "aggregator": text_column([each.award.aggregator for each, _ in rows]),
+        "bus": text_column([bus[each.award.load_point] for each, _ in rows]),
         "ordered_kw": np.array([each.award.obligation.less_kw[step] for each, step in rows]),
         "delivered_kw": np.array([each.delivered_kw[step] for each, step in rows]),
         "missing_kw": np.array([each.missing_kw[step] for each, step in rows]),
@@ -313,9 +313,9 @@ def _deliveries(study: Study, market: MarketStage, verified: Sequence[Verified])
 def money_table(postings: Sequence[Posting]) -> Columns:
     """Rows of ``settlement``."""
     return {
-        "party": _text([posting.party for posting in postings]),
-        "counterparty": _text([posting.counterparty for posting in postings]),
-        "item": _text([posting.item for posting in postings]),
+        "party": text_column([posting.party for posting in postings]),
+        "counterparty": text_column([posting.counterparty for posting in postings]),
+        "item": text_column([posting.item for posting in postings]),
         "amount": np.array([float(posting.amount) for posting in postings]),
     }
 
@@ -324,8 +324,8 @@ def advice_table(study: Study, advice: Advice) -> Columns:
     """Rows of ``advice``."""
     stamps = study.time.stamps()
     return {
-        "member": _text(advice.member),
-        "group": _text(advice.group),
+        "member": text_column(advice.member),
+        "group": text_column(advice.group),
         "consumption_kwh": advice.consumption_kwh,
         "group_mean_kwh": advice.group_mean_kwh,
         "rank": advice.rank,
@@ -339,12 +339,8 @@ def advice_table(study: Study, advice: Advice) -> Columns:
 
 
 def _buses(study: Study, fleet: Fleet) -> Texts:
-    return _text([study.grid.buses.name[bus] for bus in fleet.load_points])
+    return text_column([study.grid.buses.name[bus] for bus in fleet.load_points])
 
 
 def _same(word: str, count: int) -> Texts:
-    return _text([word] * count)
-
-
-def _text(names: Sequence[str]) -> Texts:
-    return np.array(list(names), dtype=object)
+    return text_column([word] * count)

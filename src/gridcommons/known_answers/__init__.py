@@ -17,11 +17,12 @@ from gridcommons.control.dispatch import look_at_all
 from gridcommons.control.households import make_households
 from gridcommons.control.measures import Asked, make_signals, manager_limit_kw
 from gridcommons.control.settings import Costs, Settings
-from gridcommons.known_answers.answer import KnownAnswer
+from gridcommons.known_answers.answer import KnownAnswer as KnownAnswer
+from gridcommons.known_answers.chains import chain_grid as chain_grid
+from gridcommons.known_answers.chains import voltage_band as voltage_band
 from gridcommons.known_answers.flexibility import flexibility_answers
 from gridcommons.model.assets import Battery, EvCharger, Load
-from gridcommons.model.grid import S_BASE_KVA, Branches, Buses, FloatArray, Grid, Sources
-from gridcommons.model.limits import Limits
+from gridcommons.model.grid import S_BASE_KVA, FloatArray
 from gridcommons.model.members import Community, Member
 from gridcommons.model.profiles import Profiles
 from gridcommons.model.study import Study
@@ -59,41 +60,6 @@ def check_all() -> list[KnownAnswer]:
     ]
 
 
-def chain_grid(lines: int = 4) -> Grid:
-    """A chain of 150 m lines of 0.642 + j0.083 Ω/km at 0.4 kV behind a source at 1 pu (source 1's feeder)."""
-    z_base_ohm = 0.4**2 / (S_BASE_KVA / 1e3)
-    nothing, every = np.zeros(lines), np.arange(lines)
-    closed = np.ones(lines, dtype=bool)
-    return Grid(
-        Buses(
-            tuple(f"bus {k}" for k in range(lines + 1)),
-            np.full(lines + 1, 0.4),
-            np.arange(lines + 1, dtype=np.float64) * 150.0,
-            np.zeros(lines + 1),
-        ),
-        Branches(
-            name=tuple(f"line {k + 1}" for k in every),
-            kind=("line",) * lines,
-            from_bus=every,
-            to_bus=every + 1,
-            r_pu=np.full(lines, 0.642 * 0.15 / z_base_ohm),
-            x_pu=np.full(lines, 0.083 * 0.15 / z_base_ohm),
-            g_from_pu=nothing,
-            b_from_pu=nothing,
-            g_to_pu=nothing,
-            b_to_pu=nothing,
-            ratio=np.ones(lines),
-            shift_degree=nothing,
-            i_max_from_ka=np.full(lines, np.inf),
-            i_max_to_ka=np.full(lines, np.inf),
-            length_km=np.full(lines, 0.15),
-            from_closed=closed,
-            to_closed=closed,
-        ),
-        Sources(("source",), np.array([0]), np.array([1.0]), np.array([0.0])),
-    )
-
-
 def chain_study(objective: str) -> Study:
     """The chain slack–UL01–CS01–CS02–UL02 with one step a row of ``CHAIN_ROWS_KW``."""
     grid, load_kw = chain_grid(), np.array(list(CHAIN_ROWS_KW))
@@ -115,20 +81,6 @@ def chain_study(objective: str) -> Study:
         profiles=Profiles(time, {"UL01": load_kw, "UL02": load_kw}),
         limits=voltage_band(grid, 0.95, 1.05),
         tasks={"envelopes": settings},
-    )
-
-
-def voltage_band(grid: Grid, vm_min_pu: float, vm_max_pu: float) -> Limits:
-    """The same voltage band at every bus, ratings at 100 %, angles free."""
-    buses, branches = (1, len(grid.buses)), (1, len(grid.branches))
-    return Limits(
-        np.full(buses, vm_min_pu),
-        np.full(buses, vm_max_pu),
-        np.full(buses, -np.inf),
-        np.full(buses, np.inf),
-        np.full(branches, 100.0),
-        np.full(branches, -np.inf),
-        np.full(branches, np.inf),
     )
 
 

@@ -21,10 +21,10 @@ from gridcommons.flexibility.grid_operator import GridOperator
 from gridcommons.flexibility.market_operator import ClearingSettings
 from gridcommons.flexibility.reprofiling import cheapest_call
 from gridcommons.known_answers.answer import KnownAnswer
+from gridcommons.known_answers.chains import chain_of_lines, voltage_band
 from gridcommons.model.assets import EvCharger
 from gridcommons.model.flexibility import LimitRows, Offer
-from gridcommons.model.grid import Branches, Buses, FloatArray, Grid, Sources
-from gridcommons.model.limits import Limits
+from gridcommons.model.grid import FloatArray
 from gridcommons.model.members import Community
 from gridcommons.model.profiles import Profiles
 from gridcommons.model.study import Study
@@ -65,43 +65,9 @@ def _sensitivities() -> Iterator[KnownAnswer]:
 
 def _line(lengths_km: Sequence[float]) -> Study:
     """A line of sections at 11 kV, 0.26 + j 0.027 Ω/km, one interval."""
-    count = len(lengths_km)
-    z_pu = complex(0.26, 0.027) * np.array(lengths_km) / 11.0**2
-    nothing, closed = np.zeros(count), np.ones(count, dtype=bool)
-    names = tuple(f"bus {k}" for k in range(count + 1))
-    branches = Branches(
-        name=tuple(f"section {k}" for k in range(1, count + 1)),
-        kind=("line",) * count,
-        from_bus=np.arange(count),
-        to_bus=np.arange(1, count + 1),
-        r_pu=z_pu.real.copy(),
-        x_pu=z_pu.imag.copy(),
-        g_from_pu=nothing,
-        b_from_pu=nothing,
-        g_to_pu=nothing,
-        b_to_pu=nothing,
-        ratio=np.ones(count),
-        shift_degree=nothing,
-        i_max_from_ka=np.full(count, np.inf),
-        i_max_to_ka=np.full(count, np.inf),
-        length_km=np.array(lengths_km),
-        from_closed=closed,
-        to_closed=closed.copy(),
-    )
-    place = np.full(count + 1, np.nan)
-    buses = Buses(names, np.full(count + 1, 11.0), place, place.copy())
-    grid = Grid(buses, branches, Sources(("source",), np.array([0]), np.ones(1), np.zeros(1)))
-    wide = {"bus": (1, count + 1), "branch": (1, count)}
-    limits = Limits(
-        vm_min_pu=np.full(wide["bus"], 0.9),
-        vm_max_pu=np.full(wide["bus"], 1.1),
-        va_min_degree=np.full(wide["bus"], -np.inf),
-        va_max_degree=np.full(wide["bus"], np.inf),
-        loading_max_percent=np.full(wide["branch"], np.inf),
-        va_diff_min_degree=np.full(wide["branch"], -np.inf),
-        va_diff_max_degree=np.full(wide["branch"], np.inf),
-    )
+    grid = chain_of_lines(np.array(lengths_km), complex(0.26, 0.027), 11.0)
     time = TimeAxis(datetime(2021, 1, 20, tzinfo=UTC), 60, 1)
+    limits = voltage_band(grid, 0.9, 1.1)
     return Study("line", "DKK", 1, grid, Community((), ()), Profiles(time), limits)
 
 

@@ -138,7 +138,10 @@ class LimitRows:
         element, kind = (tuple(names[row] for row in which) for names in (self.element, self.kind))
         return LimitRows(self.bus, self.matrix[which], self.room_kw[which], self.step[which], element, kind)
 
-    def excess_kw(self, change_kw: FloatArray) -> FloatArray:
-        """By how much a change of the load, shape (buses, steps), breaks each row; 0 where it holds [kW]."""
-        used_kw = np.einsum("rb,br->r", self.matrix, change_kw[:, self.step])
-        return np.asarray(np.maximum(used_kw - self.room_kw, 0.0))
+    def places(self) -> list[tuple[str, str, int]]:
+        """Element, kind and interval of each row: what a limit is known by in another linearisation."""
+        return list(zip(self.element, self.kind, self.step.tolist(), strict=True))
+
+    def used_kw(self, load_kw: FloatArray) -> FloatArray:
+        """What a load, or its change, of shape (buses, steps) uses of each row, shape (rows,) [kW]."""
+        return np.asarray(np.einsum("rb,br->r", self.matrix, load_kw[:, self.step]))

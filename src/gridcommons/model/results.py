@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, npt.NDArray[Any]]
 """One part of a long table: arrays of equal length by column name."""
+
+
+def text_column(names: Iterable[str]) -> npt.NDArray[np.object_]:
+    """Names as a column of a table, shape (rows,)."""
+    return np.array(list(names), dtype=object)
 
 
 @dataclass

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from gridcommons.model.grid import BoolArray, FloatArray, Grid
 from gridcommons.model.limits import LIMIT_NAMES
-from gridcommons.model.results import Columns
+from gridcommons.model.results import Columns, text_column
 from gridcommons.model.study import Study
 
 _ROWS_AT_ONCE = 100_000
@@ -49,7 +48,7 @@ def describe_study(study: Study, soc_path: str | None = "profile") -> Iterator[t
 def _buses(grid: Grid) -> Columns:
     buses = grid.buses
     return {
-        "bus": _text(buses.name),
+        "bus": text_column(buses.name),
         "vn_kv": buses.vn_kv,
         "x_map": buses.x_map,
         "y_map": buses.y_map,
@@ -59,10 +58,10 @@ def _buses(grid: Grid) -> Columns:
 
 def _branches(grid: Grid) -> Columns:
     """Lines, transformers and impedances, then the switches between buses."""
-    branches, switches, name = grid.branches, grid.switches, _text(grid.buses.name)
+    branches, switches, name = grid.branches, grid.switches, text_column(grid.buses.name)
     return {
-        "branch": _text([*branches.name, *switches.name]),
-        "kind": _text([*branches.kind, *["switch"] * len(switches)]),
+        "branch": text_column([*branches.name, *switches.name]),
+        "kind": text_column([*branches.kind, *["switch"] * len(switches)]),
         "from_bus": name[np.concatenate([branches.from_bus, switches.bus_a])],
         "to_bus": name[np.concatenate([branches.to_bus, switches.bus_b])],
         "length_km": np.concatenate([branches.length_km, np.zeros(len(switches))]),
@@ -80,8 +79,8 @@ def _limits(study: Study) -> Iterator[Columns]:
             if len(step):
                 yield {
                     "time": study.time.stamps()[step],
-                    "element": _text(names[element])[column],
-                    "kind": _text([kind] * len(step)),
+                    "element": text_column(names[element])[column],
+                    "kind": text_column([kind] * len(step)),
                     "limit": values[step, column],
                 }
 
@@ -97,10 +96,10 @@ def _assets(study: Study) -> Columns:
     community = study.community
     members = [community.member_by_id[asset.member] for asset in community.assets]
     return {
-        "asset": _text([asset.asset for asset in community.assets]),
-        "member": _text([member.member for member in members]),
-        "kind": _text([asset.kind for asset in community.assets]),
-        "bus": _text([member.bus for member in members]),
+        "asset": text_column([asset.asset for asset in community.assets]),
+        "member": text_column([member.member for member in members]),
+        "kind": text_column([asset.kind for asset in community.assets]),
+        "bus": text_column([member.bus for member in members]),
         "rating_kw": np.array([asset.rating_kw for asset in community.assets]),
         "controllable": np.isin(np.arange(len(members)), community.controllable),
     }
@@ -114,7 +113,7 @@ def _asset_ranges(study: Study, soc_path: str) -> Iterator[Columns]:
     ranges = [asset.range_kw(s) for asset, s in zip(assets, signals, strict=True)]
     low_kw, high_kw = (np.stack([each[side] for each in ranges], axis=1) for side in (0, 1))
     planned_kw = np.stack([asset.net_kw(s) for asset, s in zip(assets, signals, strict=True)], axis=1)
-    name, stamps = _text([asset.asset for asset in assets]), study.time.stamps()
+    name, stamps = text_column([asset.asset for asset in assets]), study.time.stamps()
     at_once = max(1, _ROWS_AT_ONCE // len(assets))
     for start in range(0, len(stamps), at_once):
         cut = slice(start, start + at_once)
@@ -125,7 +124,3 @@ def _asset_ranges(study: Study, soc_path: str) -> Iterator[Columns]:
             "p_high_kw": high_kw[cut].ravel() + 0.0,
             "p_planned_kw": planned_kw[cut].ravel() + 0.0,
         }
-
-
-def _text(names: list[str] | tuple[str, ...]) -> npt.NDArray[np.object_]:
-    return np.array(names, dtype=object)

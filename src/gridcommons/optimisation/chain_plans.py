@@ -9,7 +9,6 @@ there are rows that could bind. Only rows that are broken without them are taken
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.optimisation import chain_kernels as kernels
 from gridcommons.optimisation.chain_arrays import BOUNDS, Goal, Law, Point, make_step
 from gridcommons.optimisation.devices.chain import Chains
+from gridcommons.ports import cores
 
 TOLERANCE = 1e-9
 """Complementarity and slope of an optimal plan, against the largest price."""
@@ -349,7 +349,7 @@ def _in_pieces(work: Callable[[tuple[int, int]], Any], devices: int) -> list[Any
 @cache
 def _pool() -> ThreadPoolExecutor:
     """Threads that stay: a plan asks for them some hundred times."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="plans")
+    return ThreadPoolExecutor(cores(), thread_name_prefix="plans")
 
 
 def _why_not(chains: Chains, which: IntArray) -> InfeasibleError:

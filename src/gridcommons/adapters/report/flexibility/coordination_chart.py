@@ -98,7 +98,7 @@ def _revenue_table(found: Material) -> str:
     """The three meanings of tariff revenue."""
     meanings = {
         "tariff_revenue": "Σ μ F: each limit's price on the limit; what coordination uses",
-        "tariff_revenue_on_plan": "tariff on all planned load, fixed load included; what is settled",
+        "tariff_revenue_on_plan": "tariff on all planned load, fixed load included, before other instruments",
         "tariff_revenue_on_flexible": "tariff on the load that answers it alone",
     }
     rows = [

@@ -113,16 +113,20 @@ def _draw_limited(axes: Axes, found: Material, values: np.ndarray, limit: np.nda
     for place, stage in enumerate(found.stages):
         fill_step(axes, clock, limit, values[place], (BROKEN, 0.22))
         draw_step(axes, clock, values[place], stage_colour(stage), 1.9 if place == last else 1.3)
+    _draw_limit(axes, found, limit)
+    quiet_grid(axes)
+    axes.margins(y=0.08)
+
+
+def _draw_limit(axes: Axes, found: Material, limit: np.ndarray) -> None:
     axes.step(
-        edges(clock),
+        edges(found.clock),
         np.append(limit, limit[-1]),
         where="post",
         color=BROKEN,
         linewidth=1.0,
         linestyle=(0, (4, 2)),
     )
-    quiet_grid(axes)
-    axes.margins(y=0.08)
 
 
 def _draw_buses(found: Material, buses: Buses) -> Chart:
@@ -160,13 +164,6 @@ def _draw_voltage(axes: Axes, found: Material, buses: Buses, place: int) -> None
         for line in values:
             low, high = (line, limit) if sign > 0 else (limit, line)
             fill_step(axes, clock, low, high, (BROKEN, 0.22))
-        axes.step(
-            edges(clock),
-            np.append(limit, limit[-1]),
-            where="post",
-            color=BROKEN,
-            linewidth=1.0,
-            linestyle=(0, (4, 2)),
-        )
+        _draw_limit(axes, found, limit)
     quiet_grid(axes)
     axes.margins(y=0.08)

@@ -34,6 +34,9 @@ _KEPT_COLOUR = "#c3cbd3"
 _HIGH_INCH, _EACH_INCH, _LABEL_INCH, _PICTURE_SHARE = 3.8, 0.42, 0.19, 0.87
 _NODE, _KEPT = 0.008, 0.02
 
+WHOLE_FROM = 100.0
+"""Amounts from which a label leaves out the cents."""
+
 
 @dataclass(frozen=True)
 class Payment:
@@ -203,7 +206,7 @@ def _draw_node(axes: Axes, node: _Node, x: dict[int, float], ends: tuple[int, in
     if kept > 0.005 * node.size:
         left, right, top = at + _NODE, at + _NODE + _KEPT, node.low + kept
         axes.fill([left, right, right, left], [top, top, node.low, node.low], color=_KEPT_COLOUR, linewidth=0)
-        words += f", keeps {number(kept, 0)}"
+        words += f", keeps {_money(kept)}"
     _write(axes, words, (at, node.high), ((0, 3), "center", "bottom"))
 
 
@@ -220,7 +223,7 @@ def _name_ends(axes: Axes, flow: _Flow, x: dict[int, float], ends: tuple[int, in
 
 
 def _amount_words(node: _Node, most: int = 22) -> str:
-    return f"{shorten(node.name, most)}  {number(node.size, 0)}"
+    return f"{shorten(node.name, most)}  {_money(node.size)}"
 
 
 def _write(
@@ -254,3 +257,8 @@ def balances(payments: Sequence[Payment]) -> dict[str, tuple[float, float]]:
         total.setdefault(payment.payer, np.zeros(2))[1] += payment.amount
         total.setdefault(payment.payee, np.zeros(2))[0] += payment.amount
     return {name: (float(each[0]), float(each[1])) for name, each in total.items()}
+
+
+def _money(amount: float) -> str:
+    """An amount for a label: whole where it is large, with cents where they matter."""
+    return number(amount, 0 if abs(amount) >= WHOLE_FROM else 2)

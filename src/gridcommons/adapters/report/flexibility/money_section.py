@@ -44,7 +44,7 @@ def _said(found: Material) -> str:
     words = {
         "market": "The DSO pays aggregators for what they deliver; they pay their customers what leaving the "
         "plan costs, the extra energy, and a share of what is left, and keep their margin.",
-        "tariff": "The tariff is paid on all planned load, fixed load included.",
+        "tariff": "The tariff is paid on all load of the final plan, fixed load included.",
         "reprofiling": "The DSO pays the customers that it calls.",
     }
     return " ".join([*(said for stage, said in words.items() if stage in found.stages), sums])
