@@ -44,6 +44,7 @@ BEHIND = {"L2": ("LP1",), "L7": ("LP4", "LP5")}
 def flexibility_answers() -> Iterator[KnownAnswer]:
     """All of them, computed now."""
     yield from _sensitivities()
+    yield from _printed_tables()
     yield from _printed_market()
     yield from _tariff_of_one_car()
     yield from _re_profiling()
@@ -108,6 +109,33 @@ def printed_limits(needed_kw: Mapping[tuple[str, int], float]) -> LimitRows:
         tuple(line for line, _ in needed_kw),
         ("loading_max_percent",) * len(needed_kw),
     )
+
+
+def _printed_tables() -> Iterator[KnownAnswer]:
+    """What the printed bids come to at the printed shares; the report's text has other sums in two places."""
+    with (BIDS / "taken.csv").open(encoding="utf-8", newline="") as file:
+        taken = list(csv.DictReader(file))
+
+    def total(column: str, purpose: str = "", step: str = "") -> float:
+        mine = [row for row in taken if purpose in ("", row["purpose"]) and step in ("", row["step"])]
+        kw = [float(row["share"]) * float(row["flexibility_kw"]) for row in mine]
+        if column == "cost":
+            kw = [part * float(row["price_per_kwh"]) for part, row in zip(kw, mine, strict=True)]
+        return sum(kw)
+
+    for (line, hour), needed_kw in NEEDED_KW.items():
+        name = f"printed shares of bids behind {line} at t{hour}"
+        yield KnownAnswer(name, total("kw", line, str(hour)), needed_kw, 0.01, "kW", REPORT)
+    source = "SMART-MLA 2022, tables 5.2.4.1; 242.24 is possible"
+    yield KnownAnswer(
+        "printed choice behind L7 at t6, cost", total("cost", "L7", "6"), 243.69, 0.01, "DKK", source
+    )
+    source = "SMART-MLA 2022, table 5.2.5.1; its text says 879.208"
+    yield KnownAnswer(
+        "printed bids against low voltages", total("kw", "voltages"), 865.24, 0.01, "kW", source
+    )
+    source = "SMART-MLA 2022, its tables; its settlement says 1136.741"
+    yield KnownAnswer("printed bids, cost of all", total("cost"), 968.98, 0.02, "DKK", source)
 
 
 def _printed_market() -> Iterator[KnownAnswer]:
