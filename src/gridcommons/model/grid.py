@@ -3,6 +3,11 @@
 Impedances are per unit on ``S_BASE_KVA`` and the nominal voltage of the bus at their end, so that a
 line, a transformer and an impedance are one kind of two-port. Tables are columns (one array each),
 because everything that is computed is computed for all elements at once.
+
+In a balanced grid a row stands for three phases that are alike. In a three-phase grid, one that has a
+``Coupling``, a row of ``Buses`` is one phase of a bus (``34.a``) and a row of ``Branches`` one conductor of
+a branch (``L35.a``); voltages are then per unit of the nominal voltage to earth, and powers stay on
+``S_BASE_KVA``.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+ComplexArray = npt.NDArray[np.complex128]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Names = tuple[str, ...]
@@ -186,6 +192,67 @@ class FixedInjections:
     q_kvar: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class Coupling:
+    """Admittances between the ends of conductors: what the branches of a three-phase grid are made of.
+
+    The current into end ``row_end`` of branch ``row_branch`` is the sum over its entries of the admittance
+    times the voltage to earth at end ``column_end`` of branch ``column_branch``. A branch with entries is
+    described by them alone; its ``r_pu`` and ``x_pu`` are then its positive sequence, for whoever asks how
+    far something is. Symmetric, as every passive element without a phase shifter is.
+
+    Parameters
+    ----------
+    row_branch, column_branch : (entries,)
+        Rows of ``Branches``.
+    row_end, column_end : (entries,)
+        0 for the ``from`` end, 1 for the ``to`` end.
+    g_pu, b_pu : (entries,)
+        Conductance and susceptance [pu].
+    """
+
+    row_branch: IntArray
+    row_end: IntArray
+    column_branch: IntArray
+    column_end: IntArray
+    g_pu: FloatArray
+    b_pu: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class PhaseLoads:
+    """Loads of a three-phase grid's file: between a phase and earth, or between two phases.
+
+    Parameters
+    ----------
+    name : tuple of str
+        Names as in the file; a load on three phases is three rows of one name.
+    bus, to_bus : (loads,)
+        Rows of ``Buses`` between which the load lies; ``to_bus`` is -1 for earth.
+    model : tuple of str
+        What stays the same when the voltage changes: ``power``, ``current`` (its magnitude) or ``impedance``.
+    p_kw, q_kvar : (loads,)
+        Power drawn at nominal voltage: 1 pu to earth, √3 pu between two phases [kW], [kvar].
+    """
+
+    name: Names
+    bus: IntArray
+    to_bus: IntArray
+    model: Names
+    p_kw: FloatArray
+    q_kvar: FloatArray
+
+
+LOAD_MODELS = ("power", "current", "impedance")
+"""What may stay the same in a load when the voltage changes."""
+
+
+def no_phase_loads() -> PhaseLoads:
+    """A table of phase loads with no row."""
+    none = np.zeros(0, np.int64)
+    return PhaseLoads((), none, none, (), np.zeros(0), np.zeros(0))
+
+
 def no_shunts() -> Shunts:
     """A table of shunts with no row."""
     return Shunts(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
@@ -216,6 +283,10 @@ class Grid:
         Constant admittances to earth.
     fixed : FixedInjections
         What the grid file itself draws and injects.
+    coupling : Coupling or None
+        The admittances of a three-phase grid; None in a balanced one.
+    phase_loads : PhaseLoads
+        Loads of a three-phase grid's file.
     """
 
     buses: Buses
@@ -224,6 +295,13 @@ class Grid:
     switches: BusSwitches = field(default_factory=no_switches)
     shunts: Shunts = field(default_factory=no_shunts)
     fixed: FixedInjections = field(default_factory=no_fixed_injections)
+    coupling: Coupling | None = None
+    phase_loads: PhaseLoads = field(default_factory=no_phase_loads)
+
+    @property
+    def is_three_phase(self) -> bool:
+        """Whether a row of buses is one phase and a row of branches one conductor."""
+        return self.coupling is not None
 
     @cached_property
     def bus_index(self) -> dict[str, int]:

@@ -11,6 +11,7 @@ from gridcommons.model.grid import Grid
 from gridcommons.model.limits import Limits
 from gridcommons.model.members import Community
 from gridcommons.model.profiles import Profiles
+from gridcommons.model.switches import Switch
 from gridcommons.model.tariffs import Prices
 from gridcommons.model.time import TimeAxis
 
@@ -34,6 +35,8 @@ class Study:
         The ``[tasks.NAME]`` tables as written; each task validates its own.
     offers : tuple of Offer
         What aggregators sent, as they sent it; one that is among them makes no other offers.
+    switches : tuple of Switch
+        The branches that may be opened and closed.
     notes : tuple of str
         What the check had to say: averaged profiles, fixed loads of the grid file, overrides.
     inputs_sha256 : str
@@ -51,6 +54,7 @@ class Study:
     today: Community | None = None
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     offers: tuple[Offer, ...] = ()
+    switches: tuple[Switch, ...] = ()
     notes: tuple[str, ...] = ()
     inputs_sha256: str = ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,6 +25,21 @@ def _components(count: int, ends: list[tuple[int, int]]) -> IntArray:
             parent[max(root_a, root_b)] = min(root_a, root_b)
     roots = np.array([_root(parent, item) for item in range(count)], dtype=np.int64)
     return np.unique(roots, return_inverse=True)[1].astype(np.int64)
+
+
+def with_branches_closed(grid: Grid, branch: IntArray, closed: BoolArray) -> Grid:
+    """The grid with some branches closed at both ends or open at both ends.
+
+    Parameters
+    ----------
+    branch : (moved,)
+        Rows of ``Branches``.
+    closed : (moved,)
+        What each becomes.
+    """
+    from_closed, to_closed = grid.branches.from_closed.copy(), grid.branches.to_closed.copy()
+    from_closed[branch] = to_closed[branch] = closed
+    return replace(grid, branches=replace(grid.branches, from_closed=from_closed, to_closed=to_closed))
 
 
 def bus_nodes(grid: Grid) -> IntArray:

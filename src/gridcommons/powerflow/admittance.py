@@ -1,28 +1,28 @@
 """From a grid to its nodal admittances: Y, branch currents, no-load voltages, one factorisation.
 
-Nodes are (bus, phase): a balanced grid has one node a bus (buses joined by closed switches share
-it), all three phases alike. Phase shifts of transformers are stripped first, because the series of
-the holomorphic embedding diverges with them: every node turns by the sum of the shifts on its path.
-What is left is symmetric, so that one LDLᵀ serves every solve, transposed or not.
+Nodes are (bus, phase): a balanced grid has one node a bus (buses joined by closed switches share it), all
+three phases alike; a three-phase grid has one a row of its buses, and keeps its angles. Phase shifts of
+the transformers of a balanced grid are stripped first, because the series of the holomorphic embedding
+diverges with them: every node turns by the sum of the shifts on its path. What is left is symmetric, so
+that one LDLᵀ serves every solve, transposed or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from scipy.sparse import coo_array, csc_array, csr_array, tril
+from scipy.sparse import csc_array, csr_array, tril
 from scipy.sparse.linalg import SuperLU, splu
 
 from gridcommons.model.errors import InfeasibleError
 from gridcommons.model.grid import S_BASE_KVA, FloatArray, Grid, IntArray
+from gridcommons.model.grid import ComplexArray as ComplexArray
 from gridcommons.model.topology import bus_nodes, supplied_buses
-
-ComplexArray = npt.NDArray[np.complex128]
+from gridcommons.powerflow.assembly import assemble
+from gridcommons.powerflow.phase_loads import LoadPairs, constant_admittance, constant_power, load_pairs
 
 
 class Factors(NamedTuple):
@@ -57,8 +57,6 @@ class Network:
         Where it comes from.
     node_of_bus : (buses,)
         Node of each bus; -1 where no source reaches it.
-    node_phase : tuple of str
-        Phases of each node: ``abc`` where all three are alike.
     pq_count : int
         The first ``pq_count`` nodes carry given powers; the rest are held by sources.
     y, y_from, y_to : sparse
@@ -69,12 +67,15 @@ class Network:
     shift_degree : (nodes,)
         What was stripped from each node's angle [degree].
     s_fixed : (pq_count,)
-        Power injected by the grid file's own fixed injections [pu].
+        Power injected by the grid file's own fixed injections and loads of constant power to earth [pu].
+    y_loads : sparse
+        The part of ``y`` that is loads of constant impedance, (nodes, nodes) [pu].
+    pairs : LoadPairs
+        Loads of the grid file that are neither: constant current, or power between two phases.
     """
 
     grid: Grid
     node_of_bus: IntArray
-    node_phase: tuple[str, ...]
     pq_count: int
     y: csr_array
     y_from: csr_array
@@ -82,6 +83,8 @@ class Network:
     v_source: ComplexArray
     shift_degree: FloatArray
     s_fixed: ComplexArray
+    y_loads: csr_array
+    pairs: LoadPairs
 
     @cached_property
     def y_pq(self) -> csr_array:
@@ -167,25 +170,27 @@ def build_network(grid: Grid) -> Network:
     held, v_source = _held_voltages(grid, nodes)
     pq = np.setdiff1d(np.arange(len(used)), held)
     shift = _stripped_shifts(grid, nodes, len(used), held)
-    y, _, _ = _assemble(grid, nodes, len(used), shift)
+    y = assemble(grid, nodes, len(used), shift)[0] + constant_admittance(grid, nodes, len(used))
     order = np.concatenate([pq[_elimination_order(y, pq)], held])
     rank = np.empty(len(used), dtype=np.int64)
     rank[order] = np.arange(len(used))
     nodes[supplied] = rank[nodes[supplied]]
     shift = shift[order]
-    y, y_from, y_to = _assemble(grid, nodes, len(used), shift)
+    y, y_from, y_to = assemble(grid, nodes, len(used), shift)
+    y_loads = constant_admittance(grid, nodes, len(used))
     turned = v_source * np.exp(-1j * np.deg2rad(shift[len(pq) :]))
     return Network(
         grid=grid,
         node_of_bus=nodes,
-        node_phase=("abc",) * len(used),
         pq_count=len(pq),
-        y=y,
+        y=csr_array(y + y_loads),
         y_from=y_from,
         y_to=y_to,
         v_source=turned,
         shift_degree=shift,
-        s_fixed=_fixed_power(grid, nodes, len(pq)),
+        s_fixed=_fixed_power(grid, nodes, len(pq)) + constant_power(grid, nodes, len(pq)),
+        y_loads=y_loads,
+        pairs=load_pairs(grid, nodes),
     )
 
 
@@ -212,7 +217,9 @@ def _fixed_power(grid: Grid, nodes: IntArray, pq_count: int) -> ComplexArray:
 
 
 def _stripped_shifts(grid: Grid, nodes: IntArray, count: int, held: IntArray) -> FloatArray:
-    """Sum of phase shifts on the way from a source to each node [degree]."""
+    """Sum of phase shifts on the way from a source to each node [degree]; none in a three-phase grid."""
+    if grid.is_three_phase:
+        return np.zeros(count)
     branches = grid.branches
     neighbours: list[list[tuple[int, float, int]]] = [[] for _ in range(count)]
     for index in np.flatnonzero(branches.in_service).tolist():
@@ -249,65 +256,6 @@ def _spread_shift(
                     f"({expected - shift[other]:.6g} degrees are left over): a phase shifter in a "
                     "mesh is not modelled; open the loop or give its transformers one vector group"
                 )
-
-
-def _two_ports(grid: Grid, turn: FloatArray) -> tuple[ComplexArray, ...]:
-    """Admittances y_ff, y_ft, y_tf, y_tt of every branch, shape (branches,) each [pu].
-
-    ``turn`` is the phase shift that is left in after stripping [degree]. An end that is open
-    carries no current: its voltage is eliminated, the branch stays charged from the other end.
-    """
-    branches = grid.branches
-    series = 1.0 / (branches.r_pu + 1j * branches.x_pu)
-    ratio = branches.ratio * np.exp(1j * np.deg2rad(turn))
-    y_ff = (series + branches.g_from_pu + 1j * branches.b_from_pu) / np.abs(ratio) ** 2
-    y_tt = series + branches.g_to_pu + 1j * branches.b_to_pu
-    y_ft, y_tf = -series / np.conj(ratio), -series / ratio
-    # At least the series admittance is in y_ff and y_tt, so the quotients are finite.
-    charged_from = y_ff - y_ft * y_tf / y_tt
-    charged_to = y_tt - y_ft * y_tf / y_ff
-    both = branches.in_service
-    zero = np.zeros_like(series)
-    return (
-        np.where(both, y_ff, np.where(branches.from_closed, charged_from, zero)),
-        np.where(both, y_ft, zero),
-        np.where(both, y_tf, zero),
-        np.where(both, y_tt, np.where(branches.to_closed, charged_to, zero)),
-    )
-
-
-def _assemble(
-    grid: Grid, nodes: IntArray, count: int, shift: FloatArray
-) -> tuple[csr_array, csr_array, csr_array]:
-    branches = grid.branches
-    f, t = nodes[branches.from_bus], nodes[branches.to_bus]
-    left_over = np.where(branches.in_service & (f >= 0), branches.shift_degree - shift[f] + shift[t], 0.0)
-    # Stripping leaves whole turns at most; rounding them away keeps Y exactly symmetric.
-    y_ff, y_ft, y_tf, y_tt = _two_ports(grid, np.where(np.abs(left_over) > 1e-9, left_over % 360.0, 0.0))
-    row = np.arange(len(branches), dtype=np.int64)
-    has_f, has_t = f >= 0, t >= 0
-    shape = (len(branches), count)
-    at_from = [(row[has_f], f[has_f], y_ff[has_f]), (row[has_t], t[has_t], y_ft[has_t])]
-    at_to = [(row[has_f], f[has_f], y_tf[has_f]), (row[has_t], t[has_t], y_tt[has_t])]
-    y_from, y_to = _sparse(at_from, shape), _sparse(at_to, shape)
-    incidence_f = _sparse([(row[has_f], f[has_f], np.ones(has_f.sum()))], shape)
-    incidence_t = _sparse([(row[has_t], t[has_t], np.ones(has_t.sum()))], shape)
-    y = incidence_f.T @ y_from + incidence_t.T @ y_to + _shunt_admittance(grid, nodes, count)
-    return csr_array(y), y_from, y_to
-
-
-def _shunt_admittance(grid: Grid, nodes: IntArray, count: int) -> csr_array:
-    at = nodes[grid.shunts.bus]
-    on = at >= 0
-    drawn = (grid.shunts.p_kw - 1j * grid.shunts.q_kvar) / S_BASE_KVA
-    return _sparse([(at[on], at[on], drawn[on])], (count, count))
-
-
-def _sparse(
-    parts: Sequence[tuple[IntArray, IntArray, npt.NDArray[Any]]], shape: tuple[int, int]
-) -> csr_array:
-    row, column, value = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    return csr_array(coo_array((value.astype(np.complex128), (row, column)), shape=shape))
 
 
 def _lu(block: csc_array, ordering: str) -> tuple[csc_array, csc_array]:

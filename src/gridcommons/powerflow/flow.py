@@ -10,9 +10,10 @@ import numpy as np
 from gridcommons.model.errors import GridcommonsError
 from gridcommons.model.grid import S_BASE_KVA
 from gridcommons.powerflow.admittance import ComplexArray, Network
-from gridcommons.powerflow.helm import HelmKernel, continue_series
+from gridcommons.powerflow.helm import HelmKernel, continue_series, make_pairs
 from gridcommons.powerflow.kernels import Demand
 from gridcommons.powerflow.newton import solve_newton
+from gridcommons.powerflow.phase_loads import LoadPairs
 from gridcommons.powerflow.polish import mismatch_pu, newton_polish
 from gridcommons.powerflow.solution import FlowSolution, Found, Injections
 
@@ -65,7 +66,7 @@ def solve_power_flow(
 
 def _solve_helm(network: Network, injections: Injections, threads: int) -> FlowSolution:
     demand = make_demand(network, injections)
-    kernel = HelmKernel(network)
+    kernel = HelmKernel(network, make_pairs(network, injections))
     count = len(injections)
     v = np.empty((count, network.pq_count), dtype=np.complex128)
     mismatch, orders = np.empty(count), np.empty(count, dtype=np.int64)
@@ -80,25 +81,30 @@ def _solve_helm(network: Network, injections: Injections, threads: int) -> FlowS
             for part in work:
                 part.result()
     found = np.where(mismatch < TOLERANCE_PU, Found.SERIES, Found.NONE).astype(np.int64)
+    pairs = injections.pairs(network)
     for scenario in np.flatnonzero(found == Found.NONE):
         s = injections.at_nodes(network, np.array([scenario]))[0]
         series = kernel.coefficients(demand, int(scenario), PADE_TERMS)
-        v[scenario], mismatch[scenario], found[scenario] = _continue(network, s, series)
-    return FlowSolution(network, v, mismatch, found)
+        v[scenario], mismatch[scenario], found[scenario] = _continue(
+            network, s, series, pairs.of(int(scenario))
+        )
+    return FlowSolution(network, v, mismatch, found, pairs)
 
 
-def _continue(network: Network, s: ComplexArray, series: ComplexArray) -> tuple[ComplexArray, float, Found]:
+def _continue(
+    network: Network, s: ComplexArray, series: ComplexArray, pairs: LoadPairs
+) -> tuple[ComplexArray, float, Found]:
     """Padé's best approximant, polished by Newton where it stalls; NaN where neither solves."""
     values = continue_series(series)
     with np.errstate(all="ignore"):
-        errors = np.abs(mismatch_pu(network, s, values)).max(axis=1)
+        errors = np.abs(mismatch_pu(network, s, values, pairs)).max(axis=1)
     best = int(np.argmin(np.where(np.isfinite(errors), errors, np.inf)))
     if errors[best] < TOLERANCE_PU:
         return values[best], float(errors[best]), Found.PADE
-    polished = newton_polish(network, s, values[best], TOLERANCE_PU)
+    polished = newton_polish(network, s, values[best], TOLERANCE_PU, pairs)
     if polished is None:
         return np.full_like(values[best], np.nan), float(errors[best]), Found.NONE
-    error = float(np.abs(mismatch_pu(network, s, polished)).max())
+    error = float(np.abs(mismatch_pu(network, s, polished, pairs)).max())
     return polished, error, Found.NEWTON
 
 
@@ -108,7 +114,7 @@ def make_demand(network: Network, injections: Injections) -> Demand:
     under = injections.under(network)
     # Columns at a source change no voltage; the rest are sorted by node, for one pass over memory.
     order = np.argsort(node, kind="stable")
-    column = order[node[order] < network.pq_count].astype(np.int64)
+    column = order[((node < network.pq_count) & ~injections.is_between)[order]].astype(np.int64)
     start = np.searchsorted(node[column], np.arange(network.pq_count + 1)).astype(np.int64)
     return Demand(
         np.ascontiguousarray(injections.p_kw, dtype=np.float64),

@@ -1,4 +1,4 @@
-"""The compiled inner loops of load flow and sensitivities, eight scenarios at a time.
+"""The compiled inner loops of the load flow, eight scenarios at a time.
 
 All of them live in this one file: numba's cache does not see edits in another one. Vectors are flat,
 (node, re/im, lane); series are flat, (node, order, re/im, lane).
@@ -20,12 +20,6 @@ PAIR = 2 * LANES
 
 LAST_TERM_PU = 1e-9
 """The direct sum stops once no voltage coefficient is larger than this."""
-
-SWEEPS = 40
-"""Sweeps over a linearised system before it is solved directly."""
-
-SWEEP_TOLERANCE = 1e-9
-"""Largest change in the last sweep, against the largest value."""
 
 _jit = numba.njit(cache=True, nogil=True, boundscheck=False, error_model="numpy")
 
@@ -57,6 +51,26 @@ class Demand(NamedTuple):
     scale: float
 
 
+class Pairs(NamedTuple):
+    """Loads whose current depends on the voltage D between their own two ends, shape (pairs,) each.
+
+    ``c`` is the conjugate of the power that such a load injects at its first end, over its nominal voltage
+    where the current is constant; ``column`` is the column that it comes from, -1 for one that never changes.
+    An end at a source or earth is -1: ``held`` is what such ends add to D, ``d`` its no-load value [pu].
+    """
+
+    first: IntArray
+    second: IntArray
+    is_current: IntArray
+    column: IntArray
+    c_re: FloatArray
+    c_im: FloatArray
+    d_re: FloatArray
+    d_im: FloatArray
+    held_re: FloatArray
+    held_im: FloatArray
+
+
 class Work(NamedTuple):
     """Memory of one worker: coefficients (node, order, re/im, lane) and vectors (node, re/im, lane)."""
 
@@ -67,20 +81,19 @@ class Work(NamedTuple):
     s: FloatArray
     total: FloatArray
     peak: FloatArray
+    pair_d: FloatArray
+    pair_w: FloatArray
+    pair_u: FloatArray
+    pair_c: FloatArray
 
 
-def make_work(pq_count: int, terms: int) -> Work:
-    """Memory for ``terms`` coefficients of ``pq_count`` nodes in eight lanes."""
-    series, vector = pq_count * terms * PAIR, pq_count * PAIR
-    return Work(
-        np.empty(series),
-        np.empty(series),
-        np.empty(vector),
-        np.empty(vector),
-        np.empty(vector),
-        np.empty(vector),
-        np.empty(PAIR),
-    )
+def make_work(pq_count: int, terms: int, pairs: int = 0) -> Work:
+    """Memory for ``terms`` coefficients of ``pq_count`` nodes and some pairs in eight lanes."""
+    series, vector, of_pairs = pq_count * terms * PAIR, pq_count * PAIR, pairs * terms * PAIR
+    vectors = [np.empty(vector) for _ in range(4)]
+    of_each = [np.empty(of_pairs) for _ in range(3)]
+    head = (np.empty(series), np.empty(series))
+    return Work(*head, *vectors, np.empty(PAIR), *of_each, np.empty(pairs * PAIR))  # type: ignore[call-arg]
 
 
 @_jit
@@ -102,6 +115,125 @@ def _gather(demand: Demand, first: int, count: int, s: FloatArray) -> None:
 
 
 @_jit
+def _gather_pairs(pairs: Pairs, demand: Demand, scenarios: tuple[int, int], c: FloatArray) -> None:
+    """Conjugate of the power that each pair injects, in eight scenarios (first, count)."""
+    first, count = scenarios
+    c[:] = 0.0
+    for pair in range(pairs.first.shape[0]):
+        column, at = pairs.column[pair], pair * PAIR
+        for lane in range(count):
+            if column < 0:
+                c[at + lane], c[at + LANES + lane] = pairs.c_re[pair], pairs.c_im[pair]
+            else:
+                c[at + lane] = -demand.scale * demand.p_kw[first + lane, column]
+                c[at + LANES + lane] = demand.scale * demand.q_kvar[first + lane, column]
+
+
+@_jit
+def _difference(pairs: Pairs, pair: int, order: int, terms: int, v: FloatArray) -> Any:
+    """D[n] of a pair: the difference of the coefficients at its two ends."""
+    d_re, d_im = spread(0.0), spread(0.0)
+    if order == 0:
+        return spread(pairs.d_re[pair]), spread(pairs.d_im[pair])
+    a, b = pairs.first[pair], pairs.second[pair]
+    if a >= 0:
+        at = (a * terms + order) * PAIR
+        d_re, d_im = d_re + load(v, at), d_im + load(v, at + LANES)
+    if b >= 0:
+        at = (b * terms + order) * PAIR
+        d_re, d_im = d_re - load(v, at), d_im - load(v, at + LANES)
+    return d_re, d_im
+
+
+@_jit
+def _extend_direction(order: int, row: int, work: Work) -> Any:
+    """U[n] of U = D/|D|, from U² = D(α)/D*(α*): 2 U[0] U[n] = T[n] − Σ_{0<m<n} U[m] U[n−m]."""
+    t_re, t_im = spread(0.0), spread(0.0)
+    d, w, u = work.pair_d, work.pair_w, work.pair_u
+    for m in range(order + 1):
+        d_at, w_at = row + m * PAIR, row + (order - m) * PAIR
+        d_re, d_im, w_re, w_im = load(d, d_at), load(d, d_at + LANES), load(w, w_at), load(w, w_at + LANES)
+        t_re, t_im = t_re + d_re * w_re + d_im * w_im, t_im + d_im * w_re - d_re * w_im
+    for m in range(1, order):
+        a_at, b_at = row + m * PAIR, row + (order - m) * PAIR
+        a_re, a_im, b_re, b_im = load(u, a_at), load(u, a_at + LANES), load(u, b_at), load(u, b_at + LANES)
+        t_re, t_im = t_re - a_re * b_re + a_im * b_im, t_im - a_re * b_im - a_im * b_re
+    # U[0] has length 1, so that its reciprocal is its conjugate.
+    a_re, a_im, half = load(u, row), load(u, row + LANES), spread(0.5)
+    u_re, u_im = half * (t_re * a_re + t_im * a_im), half * (t_im * a_re - t_re * a_im)
+    store(u, row + order * PAIR, u_re)
+    store(u, row + order * PAIR + LANES, u_im)
+    return u_re, u_im
+
+
+@_jit
+def _inject_pairs(order: int, pairs: Pairs, terms: int, work: Work) -> None:
+    """Right-hand side of order n from the pairs: c conj(W[n−1]), or c U[n−1] for constant current."""
+    before = order - 1
+    for pair in range(pairs.first.shape[0]):
+        row = pair * terms * PAIR
+        d_re, d_im = _difference(pairs, pair, before, terms, work.v)
+        store(work.pair_d, row + before * PAIR, d_re)
+        store(work.pair_d, row + before * PAIR + LANES, d_im)
+        square = pairs.d_re[pair] ** 2 + pairs.d_im[pair] ** 2
+        w0_re, w0_im = pairs.d_re[pair] / square, -pairs.d_im[pair] / square
+        if before == 0:
+            store(work.pair_w, row, spread(w0_re))
+            store(work.pair_w, row + LANES, spread(w0_im))
+            size = np.sqrt(square)
+            store(work.pair_u, row, spread(pairs.d_re[pair] / size))
+            store(work.pair_u, row + LANES, spread(pairs.d_im[pair] / size))
+        else:
+            _extend_reciprocal(before, row, (spread(-w0_re), spread(-w0_im)), work.pair_w, work.pair_d)
+            if pairs.is_current[pair]:
+                _extend_direction(before, row, work)
+        at = row + before * PAIR
+        if pairs.is_current[pair]:
+            x_re, x_im = load(work.pair_u, at), load(work.pair_u, at + LANES)
+        else:
+            x_re, x_im = load(work.pair_w, at), spread(0.0) - load(work.pair_w, at + LANES)
+        c_re, c_im = load(work.pair_c, pair * PAIR), load(work.pair_c, pair * PAIR + LANES)
+        _add_to_ends(pairs, pair, (c_re * x_re - c_im * x_im, c_re * x_im + c_im * x_re), work.carried)
+
+
+@_jit
+def _add_to_ends(pairs: Pairs, pair: int, current: Any, out: FloatArray) -> None:
+    """A current into the first end and out of the second; ends at sources and earth need none."""
+    i_re, i_im = current
+    a, b = pairs.first[pair] * PAIR, pairs.second[pair] * PAIR
+    if a >= 0:
+        store(out, a, load(out, a) + i_re)
+        store(out, a + LANES, load(out, a + LANES) + i_im)
+    if b >= 0:
+        store(out, b, load(out, b) - i_re)
+        store(out, b + LANES, load(out, b + LANES) - i_im)
+
+
+@_jit
+def _pair_currents(pairs: Pairs, work: Work) -> None:
+    """Currents of the pairs at the summed voltages, added up by node into ``x``."""
+    work.x[:] = 0.0
+    for pair in range(pairs.first.shape[0]):
+        a, b = pairs.first[pair] * PAIR, pairs.second[pair] * PAIR
+        for lane in range(LANES):
+            d_re, d_im = pairs.held_re[pair], pairs.held_im[pair]
+            if a >= 0:
+                d_re, d_im = d_re + work.total[a + lane], d_im + work.total[a + LANES + lane]
+            if b >= 0:
+                d_re, d_im = d_re - work.total[b + lane], d_im - work.total[b + LANES + lane]
+            c_re, c_im = work.pair_c[pair * PAIR + lane], work.pair_c[pair * PAIR + LANES + lane]
+            square = d_re * d_re + d_im * d_im
+            size = np.sqrt(square) if pairs.is_current[pair] else square
+            i_re, i_im = (c_re * d_re - c_im * d_im) / size, (c_re * d_im + c_im * d_re) / size
+            if a >= 0:
+                work.x[a + lane] += i_re
+                work.x[a + LANES + lane] += i_im
+            if b >= 0:
+                work.x[b + lane] -= i_re
+                work.x[b + LANES + lane] -= i_im
+
+
+@_jit
 def _start(germ: Germ, terms: int, work: Work) -> None:
     """Order 0: the no-load state."""
     for node in range(germ.v_re.shape[0]):
@@ -115,20 +247,21 @@ def _start(germ: Germ, terms: int, work: Work) -> None:
 
 
 @_jit
-def _extend_reciprocal(order: int, row: int, a: Any, b: Any, work: Work) -> Any:
+def _extend_reciprocal(order: int, row: int, minus_w0: Any, w: FloatArray, v: FloatArray) -> Any:
     """W[n] = −W[0] Σ_{m<n} W[m] V[n−m] of the node whose series start at ``row``; −W[0] = a + jb."""
+    a, b = minus_w0
     sum_re, sum_im = spread(0.0), spread(0.0)
     w_at, v_at = row, row + order * PAIR
     for _ in range(order):
-        w_re, w_im = load(work.w, w_at), load(work.w, w_at + LANES)
-        v_re, v_im = load(work.v, v_at), load(work.v, v_at + LANES)
+        w_re, w_im = load(w, w_at), load(w, w_at + LANES)
+        v_re, v_im = load(v, v_at), load(v, v_at + LANES)
         sum_re = sum_re + w_re * v_re - w_im * v_im
         sum_im = sum_im + w_re * v_im + w_im * v_re
         w_at += PAIR
         v_at -= PAIR
     w_re, w_im = a * sum_re - b * sum_im, a * sum_im + b * sum_re
-    store(work.w, row + order * PAIR, w_re)
-    store(work.w, row + order * PAIR + LANES, w_im)
+    store(w, row + order * PAIR, w_re)
+    store(w, row + order * PAIR + LANES, w_im)
     return w_re, w_im
 
 
@@ -140,7 +273,7 @@ def _forward(order: int, factors: Factors, germ: Germ, terms: int, work: Work) -
         w_re, w_im = load(work.w, row), load(work.w, row + LANES)
         if order > 1:
             a, b = spread(-germ.w_re[node]), spread(-germ.w_im[node])
-            w_re, w_im = _extend_reciprocal(order - 1, row, a, b, work)
+            w_re, w_im = _extend_reciprocal(order - 1, row, (a, b), work.w, work.v)
         s_re, s_im = load(work.s, at), load(work.s, at + LANES)
         y_re = load(work.carried, at) + s_re * w_re + s_im * w_im
         y_im = load(work.carried, at + LANES) + s_im * w_re - s_re * w_im
@@ -186,10 +319,11 @@ def _backward(order: int, factors: Factors, terms: int, work: Work) -> float:
 
 
 @_jit
-def _series(factors: Factors, germ: Germ, terms: int, work: Work) -> int:
+def _series(factors: Factors, germ: Germ, pairs: Pairs, terms: int, work: Work) -> int:
     """Coefficients of eight scenarios and their direct sum; gives the highest order computed."""
     _start(germ, terms, work)
     for order in range(1, terms):
+        _inject_pairs(order, pairs, terms, work)
         _forward(order, factors, germ, terms, work)
         if _backward(order, factors, terms, work) < LAST_TERM_PU * LAST_TERM_PU:
             return order
@@ -197,37 +331,9 @@ def _series(factors: Factors, germ: Germ, terms: int, work: Work) -> int:
 
 
 @_jit
-def _eliminate(factors: Factors, x: FloatArray) -> None:
-    """Forward substitution with L, by columns."""
-    for node in range(factors.pivot_re.shape[0]):
-        y_re, y_im = load(x, node * PAIR), load(x, node * PAIR + LANES)
-        for entry in range(factors.start[node], factors.start[node + 1]):
-            at = factors.row[entry] * PAIR
-            a, b = spread(factors.re[entry]), spread(factors.im[entry])
-            store(x, at, load(x, at) - a * y_re + b * y_im)
-            store(x, at + LANES, load(x, at + LANES) - a * y_im - b * y_re)
-
-
-@_jit
-def _back_substitute(factors: Factors, x: FloatArray) -> None:
-    """Division by D and backward substitution with Lᵀ."""
-    for node in range(factors.pivot_re.shape[0] - 1, -1, -1):
-        a, b = spread(factors.pivot_re[node]), spread(factors.pivot_im[node])
-        x_re, x_im = load(x, node * PAIR), load(x, node * PAIR + LANES)
-        y_re, y_im = a * x_re - b * x_im, a * x_im + b * x_re
-        for entry in range(factors.start[node], factors.start[node + 1]):
-            at = factors.row[entry] * PAIR
-            a, b = spread(factors.re[entry]), spread(factors.im[entry])
-            x_re, x_im = load(x, at), load(x, at + LANES)
-            y_re = y_re - a * x_re + b * x_im
-            y_im = y_im - a * x_im - b * x_re
-        store(x, node * PAIR, y_re)
-        store(x, node * PAIR + LANES, y_im)
-
-
-@_jit
-def _mismatch(rows: Rows, work: Work) -> None:
-    """Largest |V conj(Y V) − S|² of each lane, into ``peak``: the law itself, not the series' word."""
+def _mismatch(rows: Rows, pairs: Pairs, work: Work) -> None:
+    """Largest |V conj(Y V − I_pairs) − S|² of each lane, into ``peak``: the law itself, not a series."""
+    _pair_currents(pairs, work)
     worst = spread(0.0)
     for node in range(rows.source_re.shape[0]):
         i_re, i_im = spread(rows.source_re[node]), spread(rows.source_im[node])
@@ -237,6 +343,7 @@ def _mismatch(rows: Rows, work: Work) -> None:
             v_re, v_im = load(work.total, at), load(work.total, at + LANES)
             i_re = i_re + a * v_re - b * v_im
             i_im = i_im + a * v_im + b * v_re
+        i_re, i_im = i_re - load(work.x, node * PAIR), i_im - load(work.x, node * PAIR + LANES)
         v_re, v_im = load(work.total, node * PAIR), load(work.total, node * PAIR + LANES)
         p = v_re * i_re + v_im * i_im - load(work.s, node * PAIR)
         q = v_re * i_im - v_im * i_re - load(work.s, node * PAIR + LANES)
@@ -246,7 +353,7 @@ def _mismatch(rows: Rows, work: Work) -> None:
 
 @_jit
 def solve_range(
-    network: tuple[Factors, Rows, Germ],
+    network: tuple[Factors, Rows, Germ, Pairs],
     demand: Demand,
     scenarios: tuple[int, int],
     terms: int,
@@ -254,14 +361,15 @@ def solve_range(
     work: Work,
 ) -> None:
     """Direct sums of scenarios from one to another: voltages, mismatch and order of each."""
-    factors, rows, germ = network
+    factors, rows, germ, pairs = network
     v_out, mismatch, orders = out
     nodes = germ.v_re.shape[0]
     for first in range(scenarios[0], scenarios[1], LANES):
         count = min(LANES, scenarios[1] - first)
         _gather(demand, first, count, work.s)
-        order = _series(factors, germ, terms, work)
-        _mismatch(rows, work)
+        _gather_pairs(pairs, demand, (first, count), work.pair_c)
+        order = _series(factors, germ, pairs, terms, work)
+        _mismatch(rows, pairs, work)
         for lane in range(count):
             mismatch[first + lane] = np.sqrt(work.peak[lane])
             orders[first + lane] = order
@@ -272,13 +380,14 @@ def solve_range(
 
 @_jit
 def coefficients(
-    network: tuple[Factors, Germ], demand: Demand, first: int, terms: int, work: Work
+    network: tuple[Factors, Germ, Pairs], demand: Demand, first: int, terms: int, work: Work
 ) -> ComplexArray:
     """All coefficients V[n] of one scenario, shape (terms, pq nodes)."""
-    factors, germ = network
+    factors, germ, pairs = network
     nodes = germ.v_re.shape[0]
     _gather(demand, first, 1, work.s)
-    highest = _series(factors, germ, terms, work)
+    _gather_pairs(pairs, demand, (first, 1), work.pair_c)
+    highest = _series(factors, germ, pairs, terms, work)
     series = np.zeros((terms, nodes), np.complex128)
     for node in range(nodes):
         series[0, node] = complex(germ.v_re[node], germ.v_im[node])
@@ -287,77 +396,3 @@ def coefficients(
             at = (node * terms + order) * PAIR
             series[order, node] = complex(work.v[at], work.v[at + LANES])
     return series
-
-
-class System(NamedTuple):
-    """D and right-hand sides b, each of shape (problems, pq nodes) [pu]."""
-
-    d: ComplexArray
-    b: ComplexArray
-
-
-@_jit
-def _read(values: ComplexArray, first: int, count: int, out: FloatArray) -> None:
-    """Eight rows of a complex table into lanes; lanes beyond the last row repeat it."""
-    for lane in range(LANES):
-        row = first + min(lane, count - 1)
-        for node in range(values.shape[1]):
-            out[node * PAIR + lane] = values[row, node].real
-            out[node * PAIR + LANES + lane] = values[row, node].imag
-
-
-@_jit
-def _right_hand_side(d: FloatArray, b: FloatArray, now: FloatArray, x: FloatArray) -> None:
-    """x = b − D conj(now)."""
-    for at in range(0, b.shape[0], PAIR):
-        d_re, d_im = load(d, at), load(d, at + LANES)
-        v_re, v_im = load(now, at), load(now, at + LANES)
-        store(x, at, load(b, at) - d_re * v_re - d_im * v_im)
-        store(x, at + LANES, load(b, at + LANES) - d_im * v_re + d_re * v_im)
-
-
-@_jit
-def _change(now: FloatArray, x: FloatArray, peak: FloatArray) -> float:
-    """Copy x to now; gives the largest change relative to the largest value of each lane."""
-    change, size = spread(0.0), spread(0.0)
-    for at in range(0, x.shape[0], LANES):
-        new, old = load(x, at), load(now, at)
-        difference = new - old
-        change = larger(difference * difference, change)
-        size = larger(new * new, size)
-        store(now, at, new)
-    store(peak, 0, change)
-    store(peak, LANES, size)
-    worst = 0.0
-    for lane in range(LANES):
-        # A right-hand side of zeros has the answer zero, at once.
-        ratio = peak[lane] / peak[LANES + lane] if peak[LANES + lane] > 0.0 else peak[lane]
-        if not ratio <= worst:
-            worst = ratio
-    return worst
-
-
-@_jit
-def iterate_linearised(factors: Factors, system: System, out: ComplexArray, reached: FloatArray) -> None:
-    """All problems, eight at a time; ``reached`` is each one's last relative change."""
-    nodes = factors.pivot_re.shape[0]
-    d, b = np.empty(nodes * PAIR), np.empty(nodes * PAIR)
-    now, x, peak = np.empty(nodes * PAIR), np.empty(nodes * PAIR), np.empty(PAIR)
-    for first in range(0, out.shape[0], LANES):
-        count = min(LANES, out.shape[0] - first)
-        _read(system.d, first, count, d)
-        _read(system.b, first, count, b)
-        now[:] = 0.0
-        worst = 1.0
-        for _ in range(SWEEPS):
-            _right_hand_side(d, b, now, x)
-            _eliminate(factors, x)
-            _back_substitute(factors, x)
-            worst = np.sqrt(_change(now, x, peak))
-            if worst < SWEEP_TOLERANCE or not np.isfinite(worst):
-                break
-        for lane in range(count):
-            reached[first + lane] = worst
-            for node in range(nodes):
-                at = node * PAIR + lane
-                out[first + lane, node] = complex(now[at], now[at + LANES])

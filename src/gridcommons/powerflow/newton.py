@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import coo_array, triu
 
+from gridcommons.model.errors import GridcommonsError
 from gridcommons.model.grid import S_BASE_KVA
 from gridcommons.powerflow.admittance import ComplexArray, Network
 from gridcommons.powerflow.polish import mismatch_pu
@@ -25,6 +26,11 @@ TOLERANCE_PU = 1e-8
 
 def solve_newton(network: Network, injections: Injections, threads: int = 1) -> FlowSolution:
     """Voltages of every scenario by power-grid-model; see ``solve_power_flow``."""
+    if len(network.pairs) or injections.is_between.any():
+        raise GridcommonsError(
+            "power-grid-model has no load of constant current and none between two phases in this form: "
+            "use the load flow 'helm'"
+        )
     if injections.background is not None:
         injections = _flattened(network, injections)
     count, pq_count = len(injections), network.pq_count

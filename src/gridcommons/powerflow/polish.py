@@ -7,20 +7,42 @@ from scipy.sparse import block_array, csc_array, diags_array
 from scipy.sparse.linalg import SuperLU, splu
 
 from gridcommons.powerflow.admittance import ComplexArray, Network
+from gridcommons.powerflow.phase_loads import LoadPairs, linearised_pairs, pair_currents
 
 STEPS = 12
 
 
-def mismatch_pu(network: Network, s: ComplexArray, v: ComplexArray) -> ComplexArray:
-    """V conj(Y V) − S at each PQ node, same shape as ``v`` (…, pq nodes) [pu]."""
-    rows = network.rows
-    source = rows.source_re + 1j * rows.source_im
-    current = (network.y_pq @ v.T).T + source
-    return np.asarray(v * np.conj(current) - s)
+def injected_current(network: Network, v: ComplexArray, pairs: LoadPairs | None = None) -> ComplexArray:
+    """Current that powers to earth must inject at each PQ node for ``v`` (…, pq nodes) to hold [pu].
+
+    ``pairs`` are the loads between two nodes, the grid file's own where none is given.
+    """
+    rows, pairs = network.rows, network.pairs if pairs is None else pairs
+    current = (network.y_pq @ v.T).T + (rows.source_re + 1j * rows.source_im)
+    if len(pairs):
+        current = current - pair_currents(pairs, with_sources(network, v), network.pq_count)
+    return np.asarray(current)
+
+
+def with_sources(network: Network, v: ComplexArray) -> ComplexArray:
+    """Voltages of all nodes from those of the PQ nodes, shape (…, nodes) [pu]."""
+    held = np.broadcast_to(network.v_source, (*v.shape[:-1], len(network.v_source)))
+    return np.concatenate([v, held], axis=-1)
+
+
+def mismatch_pu(
+    network: Network, s: ComplexArray, v: ComplexArray, pairs: LoadPairs | None = None
+) -> ComplexArray:
+    """V conj(I) − S at each PQ node, same shape as ``v`` (…, pq nodes) [pu]."""
+    return np.asarray(v * np.conj(injected_current(network, v, pairs)) - s)
 
 
 def newton_polish(
-    network: Network, s: ComplexArray, v_start: ComplexArray, tolerance_pu: float
+    network: Network,
+    s: ComplexArray,
+    v_start: ComplexArray,
+    tolerance_pu: float,
+    pairs: LoadPairs | None = None,
 ) -> ComplexArray | None:
     """The operable solution near ``v_start``, or None where Newton's method finds none.
 
@@ -30,6 +52,8 @@ def newton_polish(
         Injected power [pu].
     v_start : (pq nodes,)
         Where to start, a Padé approximant [pu].
+    pairs : LoadPairs, optional
+        Loads between two nodes, the grid file's own where none is given.
 
     Notes
     -----
@@ -38,24 +62,26 @@ def newton_polish(
     """
     v = v_start.copy()
     for _ in range(STEPS):
-        error = mismatch_pu(network, s, v)
+        error = mismatch_pu(network, s, v, pairs)
         if not np.isfinite(error).all():
             return None
         if np.abs(error).max() < tolerance_pu:
-            germ = _jacobian(network, np.asarray(network.v_no_load))
-            same_side = _determinant_sign(germ) == _determinant_sign(_jacobian(network, v))
+            germ = _jacobian(network, np.asarray(network.v_no_load), pairs)
+            same_side = _determinant_sign(germ) == _determinant_sign(_jacobian(network, v, pairs))
             return v if same_side else None
-        step = _jacobian(network, v).solve(-np.concatenate([error.real, error.imag]))
+        step = _jacobian(network, v, pairs).solve(-np.concatenate([error.real, error.imag]))
         v = v + step[: len(v)] + 1j * step[len(v) :]
     return None
 
 
-def _jacobian(network: Network, v: ComplexArray) -> SuperLU:
-    """d(V conj(Y V)) in real and imaginary parts of V."""
-    rows = network.rows
-    current = network.y_pq @ v + rows.source_re + 1j * rows.source_im
-    a = diags_array(np.conj(current))
+def _jacobian(network: Network, v: ComplexArray, pairs: LoadPairs | None) -> SuperLU:
+    """d(V conj(I)) in real and imaginary parts of V."""
+    a = diags_array(np.conj(injected_current(network, v, pairs)))
     b = diags_array(v) @ network.y_pq.conj()
+    pairs = network.pairs if pairs is None else pairs
+    if len(pairs):
+        along, against = linearised_pairs(pairs, with_sources(network, v), network.pq_count)
+        a, b = a - diags_array(v) @ against.conj(), b - diags_array(v) @ along.conj()
     plus, minus = a + b, a - b
     return splu(csc_array(block_array([[plus.real, -minus.imag], [plus.imag, minus.real]])))
 

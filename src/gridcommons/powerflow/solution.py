@@ -9,6 +9,7 @@ import numpy as np
 
 from gridcommons.model.grid import S_BASE_KVA, BoolArray, FloatArray, IntArray
 from gridcommons.powerflow.admittance import ComplexArray, Network
+from gridcommons.powerflow.phase_loads import EARTH, LoadPairs
 
 
 class Found(IntEnum):
@@ -48,12 +49,15 @@ class Injections:
         Net power [kW], [kvar].
     background : Background, optional
         What lies under the columns; the grid file's own fixed injections where none is given.
+    to_bus : (columns,), optional
+        The other end of a column between two phases, -1 for earth; all to earth where none is given.
     """
 
     bus: IntArray
     p_kw: FloatArray
     q_kvar: FloatArray
     background: Background | None = None
+    to_bus: IntArray | None = None
 
     def __len__(self) -> int:
         """Number of scenarios."""
@@ -65,13 +69,31 @@ class Injections:
             return self.background
         return Background(network.s_fixed[None, :], np.zeros(len(self), dtype=np.int64))
 
+    @property
+    def is_between(self) -> BoolArray:
+        """Whether each column lies between two phases, shape (columns,)."""
+        return np.zeros(len(self.bus), bool) if self.to_bus is None else self.to_bus != EARTH
+
+    def pairs(self, network: Network) -> LoadPairs:
+        """The grid file's own loads between two nodes, and the columns that are: powers by scenario."""
+        if self.to_bus is None:
+            return network.pairs
+        own, column = network.pairs, np.flatnonzero(self.is_between)
+        drawn = (self.p_kw[:, column] + 1j * self.q_kvar[:, column]) / S_BASE_KVA
+        return LoadPairs(
+            np.concatenate([own.first, network.node_of(self.bus[column])]),
+            np.concatenate([own.second, network.node_of(self.to_bus[column])]),
+            np.concatenate([own.is_current, np.zeros(len(column), dtype=bool)]),
+            np.concatenate([np.tile(own.s_pu, (len(self), 1)), drawn], axis=1),
+        )
+
     def at_nodes(self, network: Network, rows: slice | IntArray = slice(None)) -> ComplexArray:
-        """Power injected at each PQ node, background included, shape (scenarios, pq nodes) [pu]."""
+        """Power injected to earth at each PQ node, background included, shape (scenarios, pq nodes) [pu]."""
         node = network.node_of(self.bus)
         under = self.under(network)
         power = under.s_pu[under.row[rows]]
         drawn = (self.p_kw[rows] + 1j * self.q_kvar[rows]) / S_BASE_KVA
-        inside = node < network.pq_count
+        inside = (node < network.pq_count) & ~self.is_between
         np.add.at(power.T, node[inside], -drawn[:, inside].T)
         return power
 
@@ -90,17 +112,25 @@ class FlowSolution:
         Worst power mismatch, computed from Y and not from the method's own account [pu].
     found : (scenarios,)
         ``Found`` codes.
+    pairs : LoadPairs, optional
+        Loads between two nodes that it was solved with; the grid file's own where none is given.
     """
 
     network: Network
     v_pq: ComplexArray
     mismatch_pu: FloatArray
     found: IntArray
+    pairs: LoadPairs | None = None
 
     @property
     def solved(self) -> BoolArray:
         """Whether an operable solution was found, shape (scenarios,)."""
         return np.asarray(self.found != Found.NONE)
+
+    @property
+    def load_pairs(self) -> LoadPairs:
+        """Loads between two nodes that the solution was found with."""
+        return self.network.pairs if self.pairs is None else self.pairs
 
     def v_nodes(self) -> ComplexArray:
         """Voltages of all nodes, sources included, shifts stripped, shape (scenarios, nodes) [pu]."""
@@ -142,13 +172,15 @@ class FlowSolution:
 
     def losses_kw(self) -> FloatArray:
         """Active losses of all branches and shunts' active part, shape (scenarios,) [kW]."""
-        v = self.v_nodes()
-        return np.asarray((v * np.conj((self.network.y @ v.T).T)).real.sum(axis=1) * S_BASE_KVA)
+        v, y = self.v_nodes(), self.network.y - self.network.y_loads
+        return np.asarray((v * np.conj((y @ v.T).T)).real.sum(axis=1) * S_BASE_KVA)
 
 
 def rated_currents_pu(network: Network) -> tuple[FloatArray, FloatArray]:
     """Rated current of each branch at its two ends [pu]."""
     branches, vn_kv = network.grid.branches, network.grid.buses.vn_kv
-    base_from_ka = S_BASE_KVA / 1e3 / (np.sqrt(3.0) * vn_kv[branches.from_bus])
-    base_to_ka = S_BASE_KVA / 1e3 / (np.sqrt(3.0) * vn_kv[branches.to_bus])
+    # Of one phase the base is S over the voltage to earth, of three alike S over √3 times that between two.
+    base_kva = S_BASE_KVA * (3.0 if network.grid.is_three_phase else 1.0)
+    base_from_ka = base_kva / 1e3 / (np.sqrt(3.0) * vn_kv[branches.from_bus])
+    base_to_ka = base_kva / 1e3 / (np.sqrt(3.0) * vn_kv[branches.to_bus])
     return branches.i_max_from_ka / base_from_ka, branches.i_max_to_ka / base_to_ka
