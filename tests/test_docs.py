@@ -13,9 +13,10 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
@@ -184,7 +185,7 @@ def documented(command, heading):
 def result(request, tmp_path_factory):
     """Results of grids that hold and that do not, so that every table is there."""
     task = request.param
-    chain = load_study(ROOT / "examples" / "chain")
+    chain, two_clusters = (load_study(ROOT / "examples" / name) for name in ("chain", "two_clusters"))
     tight = {"homes": 24, "fixed_kw": 30.0}
     studies = {
         "envelopes": [chain, overloaded(chain)],
@@ -196,14 +197,35 @@ def result(request, tmp_path_factory):
             squeezed(0.85, instruments=["market"], **tight),
             squeezed(0.4, instruments=["market"], price_max_per_kwh=0.6, **tight),
         ],
+        "switching": [asked(two_clusters, task), *least_losses(overloaded(chain))],
+        "trading": [asked(two_clusters, task, triggers_compared=[["send_on_delta", 10.0]])],
     }
     return task, [tasks.run(study, task) for study in studies[task]]
 
 
+def asked(study, task, **more):
+    """The study with more settings of a task."""
+    return replace(study, tasks={task: {**study.tasks.get(task, {}), **more}})
+
+
+def least_losses(study):
+    """The study with a second line to its far end, enumerated, and searched with a bound."""
+    branches, last = study.grid.branches, len(study.grid.branches) - 1
+    columns = {
+        name: (*column, column[last]) if isinstance(column, tuple) else np.append(column, column[last])
+        for name, column in vars(branches).items()
+        if name in {field.name for field in fields(branches)}
+    }
+    columns |= {"name": (*branches.name, "second"), "from_closed": np.append(branches.from_closed, False)}
+    columns["r_pu"][-1] *= 0.5
+    meshed = replace(study, grid=replace(study.grid, branches=type(branches)(**columns)))
+    wanted = {"objective": "losses"}
+    yield asked(meshed, "switching", **wanted)
+    yield asked(meshed, "switching", **wanted, method="search", bound_seconds=1.0)
+
+
 def overloaded(study):
     """The study with loads that break the voltage band even with everyone at rest."""
-    from dataclasses import replace
-
     heavy = {name: 3.0 * column for name, column in study.profiles.columns.items()}
     return replace(study, profiles=replace(study.profiles, columns=heavy))
 
@@ -216,6 +238,8 @@ def test_every_table_and_column_is_documented(result):
         "envelopes": {"violations", "unresolved"},
         "control": {"measure_calls"},
         "flexibility": {"coordination_trials", "reprofiling_calls", "awards", "shortages"},
+        "switching": {"operations", "switch_flows", "switching_gap", "losses", "violations"},
+        "trading": {"operations", "orders", "trades", "switching_gap"},
     }
     assert rare[task] <= set(tables)
     for name, table in tables.items():
@@ -226,7 +250,10 @@ def test_every_key_of_summary_and_provenance_is_documented(result):
     task, (one, *others) = result
     summary = words("results.md", f"## Summary of {task}")
     assert {key for each in (one, *others) for key in each.summary} <= summary
-    assert {key for each in one.summary.get("objectives", {}).values() for key in each} <= summary
+    for name in ("objectives", "scenarios"):
+        parts = one.summary.get(name, {})
+        assert {key for each in parts.values() for key in each} <= summary
+    assert {key for each in one.summary.get("compared", []) for key in each} <= summary
     assert set(one.provenance) <= words("results.md", "## Provenance")
 
 

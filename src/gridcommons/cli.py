@@ -130,6 +130,7 @@ def new(  # noqa: PLR0913 - each option of a command is an argument
     streets: Annotated[
         str, typer.Option(metavar="FILE", help="Streets, buildings and stations: GeoJSON or OSM.")
     ] = "",
+    opendss: Annotated[str, typer.Option(metavar="FILE", help="A feeder as a script of OpenDSS.")] = "",
     station_kva: Annotated[
         float | None, typer.Option(min=1, help="Rating of stations along streets that name none [kVA].")
     ] = None,
@@ -137,10 +138,16 @@ def new(  # noqa: PLR0913 - each option of a command is an argument
     days: Annotated[int | None, typer.Option(min=1, help="That many days from the first.")] = None,
 ) -> None:
     """Write a study folder from a grid source."""
-    given = {"simbench": simbench, "pandapower": pandapower, "matpower": matpower, "streets": streets}
+    given = {
+        "simbench": simbench,
+        "pandapower": pandapower,
+        "matpower": matpower,
+        "streets": streets,
+        "opendss": opendss,
+    }
     sources = [(kind, source) for kind, source in given.items() if source]
     if len(sources) != 1:
-        raise typer.BadParameter("give one of --simbench, --pandapower, --matpower and --streets")
+        raise typer.BadParameter("give one of --simbench, --pandapower, --matpower, --streets and --opendss")
     if day is not None and days is not None:
         raise typer.BadParameter("give --day or --days, not both")
     kind, source = sources[0]

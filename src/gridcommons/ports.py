@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy.typing as npt
 
+from gridcommons.model.clusters import ClusterGraph, ClusterMap, Topology
 from gridcommons.model.errors import GridcommonsError
 from gridcommons.model.flexibility import Offer, Requirement
-from gridcommons.model.grid import FloatArray
+from gridcommons.model.grid import BoolArray, FloatArray, Grid, IntArray
+from gridcommons.model.limits import Limits
+from gridcommons.model.members import Member
 from gridcommons.model.results import Columns, TablesInMemory
+from gridcommons.model.switches import Moves, Switch
 from gridcommons.model.time import TimeAxis
 
 if TYPE_CHECKING:
@@ -91,6 +95,76 @@ class GridOperatorParty(Protocol):
         """Wire form of what the last proposal breaks and what is missing; for whoever pays."""
 
 
+@dataclass(frozen=True)
+class SwitchWish:
+    """What is wanted of the switches between clusters.
+
+    Parameters
+    ----------
+    parallel_allowed : bool
+        Whether two connections to the main grid may stay closed in one group.
+    objective : {"injection", "exchange"}
+        Least power fed into the main grid, or least power fed in and absorbed.
+    price_per_kwh : float
+        What a kWh of exchange less is worth [currency/kWh]; infinite: any is worth every operation.
+    worth_hours : float
+        How long the operations of a change have to pay back [h].
+    """
+
+    parallel_allowed: bool = False
+    objective: Literal["injection", "exchange"] = "injection"
+    price_per_kwh: float = float("inf")
+    worth_hours: float = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A grid under load, at the moment in which switches move.
+
+    Parameters
+    ----------
+    grid : Grid
+        The grid; the positions in it do not count.
+    switches : tuple of Switch
+        What may be moved.
+    limits : Limits
+        What must not be exceeded.
+    bus, to_bus : (terminals,)
+        Where power is drawn, ``to_bus`` -1 for earth.
+    p_kw, q_kvar : (terminals,)
+        Power drawn [kW], [kvar].
+    parallel_allowed : bool
+        Whether two connections to the main grid may stay closed in one group.
+    """
+
+    grid: Grid
+    switches: tuple[Switch, ...]
+    limits: Limits
+    bus: IntArray
+    to_bus: IntArray
+    p_kw: FloatArray
+    q_kvar: FloatArray
+    parallel_allowed: bool = False
+
+
+class SwitchController(Protocol):
+    """Finds positions of the switches between clusters, and a safe way there."""
+
+    def find_clusters(self, grid: Grid, members: Sequence[Member], switches: Sequence[Switch]) -> ClusterMap:
+        """The graph of clusters that the switches cut a grid into; raises StudyError where they do not."""
+
+    def plan(
+        self, graph: ClusterGraph, balance_kw: FloatArray, current: BoolArray, wish: SwitchWish
+    ) -> Topology:
+        """Positions for the balances of one round, shape (clusters,) [kW]; ``current`` if nothing pays.
+
+        ``current`` are the positions of links, then PCCs.
+        """
+
+    def move(self, loaded: Loaded, start: BoolArray, goal: BoolArray) -> Moves:
+        """A safe order of operations from positions of all switches to others, or as far as it is safe."""
+
+
 def cores() -> int:
     """Cores that this process may use; all of the machine where the system does not say."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -103,6 +177,13 @@ def no_progress(label: str, total: int | None) -> AbstractContextManager[Callabl
 
 def _ignore(_advance: int) -> None:
     return None
+
+
+def no_switch_controller(method: str) -> SwitchController:
+    """Refuse: nothing that plans switches was given."""
+    raise GridcommonsError(
+        f"switching by {method!r} needs engines that can plan switches: use default_engines()"
+    )
 
 
 OtherProcess = Callable[[Any, float], AbstractContextManager[GridOperatorParty]]
@@ -136,6 +217,8 @@ class Engines:
         Where pieces of a long task are kept until it is done.
     other_process : callable
         Runs the grid operator's side of a market in a process of its own.
+    switch_controller : callable
+        Makes the controller of switches of a method by its name.
     """
 
     sink: TableSink = field(default_factory=TablesInMemory)
@@ -144,3 +227,4 @@ class Engines:
     workers: int = 1
     finished: FinishedRuns = field(default_factory=NothingFinished)
     other_process: OtherProcess = no_other_process
+    switch_controller: Callable[[str], SwitchController] = no_switch_controller

@@ -21,6 +21,7 @@ from gridcommons.ports import (
     OtherProcess,
     PowerFlow,
     Progress,
+    SwitchController,
     TableSink,
     cores,
     no_other_process,
@@ -70,6 +71,8 @@ CAPABILITIES: dict[str, Capability] = {
     "control": Capability("gridcommons.control.capability"),
     "envelopes": Capability("gridcommons.envelopes.capability"),
     "flexibility": Capability("gridcommons.flexibility.capability"),
+    "switching": Capability("gridcommons.switching.capability"),
+    "trading": Capability("gridcommons.trading.capability"),
 }
 """Every task by the name that it has in ``study.toml`` and on the command line."""
 
@@ -101,6 +104,7 @@ def default_engines(
         Runs the grid operator's side of a market in a process of its own, such as ``gc.loopback_process``.
     """
     return Engines(
+        switch_controller=_switch_controller,
         sink=TablesInMemory() if sink is None else sink,
         progress=no_progress if progress is None else progress,
         method=method,
@@ -108,6 +112,12 @@ def default_engines(
         finished=NothingFinished() if finished is None else finished,
         other_process=other_process,
     )
+
+
+def _switch_controller(method: str) -> SwitchController:
+    """The controller of switches of a method, imported when it is first asked for."""
+    module = importlib.import_module("gridcommons.switching.controller")
+    return cast(SwitchController, module.make_controller(method))
 
 
 def run(study: Study, task: str, engines: Engines | None = None) -> Result:

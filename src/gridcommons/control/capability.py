@@ -25,7 +25,7 @@ from gridcommons.control.summary import summarise
 from gridcommons.control.tables import limit_table, run_tables
 from gridcommons.model.errors import Problem, StudyError
 from gridcommons.model.grid import BoolArray, FloatArray
-from gridcommons.model.members import Community
+from gridcommons.model.members import Community, refuse_three_phase
 from gridcommons.model.results import LazyTables, Result
 from gridcommons.model.study import Study
 from gridcommons.ports import Engines
@@ -44,6 +44,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     StudyError
         With everything that keeps the households from being controlled.
     """
+    refuse_three_phase(study.grid, "control")
     mixes = _Mixes(study)
     desk = Desk(study, settings, view_grid(study, engines.method), _prices(study), mixes.owns_store)
     scenarios = [read_scenario(name) for name in settings.scenarios]

@@ -44,6 +44,9 @@ NEGLIGIBLE_GAIN = 1e-6
 NEAR = -0.05
 """Where one limit is broken that had been left out, all within this of their bound join."""
 
+NO_ROOM = 1e-6
+"""Of limits that lie between two others only those join which have less room than this."""
+
 REACH = 1.5
 """A limit that 1.5 times the linear reach of the device bounds cannot break is left out until the check."""
 
@@ -85,7 +88,7 @@ def allocate(window: Window, start: Boxes, free: BoolArray, share: Share) -> Box
         every, found = worst_corners(
             window, state.boxes, open_queries(window, state.boxes, np.flatnonzero(state.active))
         )
-        queries = _joined(state, queries, every, found)
+        queries = _joined(window, state, queries, (every, found))
         if not state.active.any():
             break
         queries, answers = _look_again(window, state, queries)
@@ -105,12 +108,13 @@ def _iterate(window: Window, state: _State, share: Share, queries: Queries, answ
     return together([*done, queries])
 
 
-def _joined(state: _State, queries: Queries, every: Queries, found: Answers) -> Queries:
+def _joined(window: Window, state: _State, queries: Queries, looked: tuple[Queries, Answers]) -> Queries:
     """The queries of steps where a limit is broken, with all that are near there; others are done."""
+    every, found = looked
     state.active[:] = False
     state.active[every.step[~(found.g <= MARGIN_PU)]] = True
     state.reach_kw[:], state.moved[:] = np.inf, 0.0
-    near = state.active[every.step] & (found.g > NEAR)
+    near = state.active[every.step] & (found.g > np.where(window.passes[every.limit], -NO_ROOM, NEAR))
     return together([queries.take(state.active[queries.step]), every.take(near)])
 
 
@@ -129,7 +133,7 @@ def _within_reach(
     up_max, down_max = _bounds(window, state)
     up, down = np.maximum(answers.slope, 0.0), np.maximum(-answers.slope, 0.0)
     reach = (up * up_max[queries.step]).sum(axis=1) + (down * down_max[queries.step]).sum(axis=1)
-    near = answers.g + REACH * reach > -MARGIN_PU
+    near = (answers.g + REACH * reach > -MARGIN_PU) & ~window.passes[queries.limit]
     kept = queries.take(near)
     return kept.at(answers.slope[near] > 0.0), Answers(answers.g[near], answers.slope[near])
 

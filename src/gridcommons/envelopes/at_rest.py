@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gridcommons.envelopes.boxes import Answers, Boxes, Queries, all_queries, answer, values
-from gridcommons.envelopes.limit_rows import Kind, LimitRows, flows_back
+from gridcommons.envelopes.limit_rows import Kind, LimitRows, Voltages, flows_back
 from gridcommons.envelopes.problem import Window
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.optimisation.solve import LinearProgram, solve
@@ -139,7 +139,7 @@ def _back_at_rest(window: Window, boxes: Boxes, queries: Queries) -> BoolArray:
     mine = queries.take(window.rows.kind[queries.limit] == Kind.LOADING)
     if len(mine):
         v = window.flow(boxes.rest_kw, np.arange(window.steps)).v_nodes()
-        back[mine.step, mine.limit] = flows_back(window.rows, v[mine.step], mine.limit)
+        back[mine.step, mine.limit] = flows_back(window.rows, Voltages(v, mine.step), mine.limit)
     return back
 
 

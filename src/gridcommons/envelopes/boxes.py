@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from gridcommons.envelopes.limit_rows import BUS_KINDS, Kind, limit_directions, limit_values
+from gridcommons.envelopes.limit_rows import BUS_KINDS, Kind, Voltages, limit_directions, limit_values
 from gridcommons.envelopes.problem import Window
+from gridcommons.envelopes.reach import largest_currents
+from gridcommons.envelopes.slopes import row_slopes
 from gridcommons.model.grid import S_BASE_KVA, BoolArray, FloatArray, IntArray
-from gridcommons.powerflow.sensitivities import gradients
 from gridcommons.powerflow.solution import FlowSolution
 
 
@@ -121,11 +123,18 @@ def all_queries(window: Window, steps: IntArray) -> Queries:
 
 def _behind(window: Window, limit: IntArray) -> BoolArray:
     """Assets whose current passes through the branch of each limit for the most part (limits, assets)."""
-    network, node = window.rows.network, window.rows.network.node_of(window.bus)
-    share = np.abs(network.transfer[0][window.rows.element[limit]])
-    inside = node < network.pq_count
-    mine = np.zeros((len(limit), len(node)))
-    mine[:, inside] = share[:, node[inside]]
+    network, node = window.rows.network, window.rows.network.node_of(window.terminals.bus)
+    element = window.rows.element[limit]
+    if window.reach is None:
+        share, column = np.abs(network.transfer[0][element]), node
+        inside = node < network.pq_count
+    else:
+        share, column = window.reach.from_end[element], np.searchsorted(window.reach.node, node)
+        inside = node < network.pq_count
+    of_rows = np.zeros((len(limit), len(node)))
+    of_rows[:, inside] = share[:, column[inside]]
+    mine = np.zeros((len(limit), len(window.asset)))
+    np.maximum.at(mine.T, window.terminals.asset, of_rows.T)
     return np.asarray(mine > 0.5 * share.max(axis=1, initial=0.0)[:, None])
 
 
@@ -148,32 +157,40 @@ def open_queries(window: Window, boxes: Boxes, steps: IntArray) -> Queries:
 
 
 def cannot_overload(window: Window, boxes: Boxes) -> BoolArray:
-    """Branches that no power in the boxes can overload, whatever its direction, shape (steps, limits).
-
-    Currents are linear in the nodes' currents, so that |I_b| <= |I_b0| + Σ_i |M_bi| max|S_i| / min|V_i|;
-    the least voltages are those of the two corners, where voltages fall (or rise) with every load.
-    """
+    """Branches that no power in the boxes can overload, whatever its direction, shape (steps, limits)."""
     rows, network = window.rows, window.rows.network
-    every = np.arange(window.steps)
-    is_up = np.ones((window.steps, len(window.asset)), dtype=bool)
-    v_up = np.abs(window.flow(boxes.corner(every, is_up), every).v_pq)
-    v_down = np.abs(window.flow(boxes.corner(every, ~is_up), every).v_pq)
     end_kw = np.maximum(np.abs(boxes.rest_kw + boxes.up_kw), np.abs(boxes.rest_kw - boxes.down_kw))
-    apparent_pu = end_kw * np.hypot(1.0, window.tan_phi) / S_BASE_KVA
-    node = network.node_of(window.bus)
+    apparent_pu = window.terminals.of_rows(end_kw * np.hypot(1.0, window.tan_phi) / S_BASE_KVA)
+    node = network.node_of(window.terminals.bus)
     power = np.abs(window.s_pu)
     np.add.at(power.T, node[node < network.pq_count], apparent_pu[:, node < network.pq_count].T)
+    largest, transfers = _largest_currents(window, boxes, power)
     bound = np.zeros((window.steps, len(network.grid.branches)))
     v_idle = np.concatenate([network.v_no_load, network.v_source])
-    for y_end, transfer, rated in zip(
-        (network.y_from, network.y_to), network.transfer, rows.rated, strict=True
-    ):
-        current = np.abs(y_end @ v_idle) + (power / np.minimum(v_up, v_down)) @ np.abs(transfer).T
+    for y_end, transfer, rated in zip((network.y_from, network.y_to), transfers, rows.rated, strict=True):
+        current = np.abs(y_end @ v_idle) + largest @ np.abs(transfer).T
         bound = np.maximum(bound, current / rated)
     is_loading = rows.kind == Kind.LOADING
     branch = np.where(is_loading, rows.element, 0)
     # A corner without solution gives NaN, which is never below the bound.
     return np.asarray(is_loading & (bound[:, branch] < np.minimum(rows.bound, rows.bound_back)))
+
+
+def _largest_currents(window: Window, boxes: Boxes, power_pu: FloatArray) -> tuple[FloatArray, Sequence[Any]]:
+    """Bound on the current of nodes that draw up to ``power_pu`` (steps, pq nodes), and what each does.
+
+    In a balanced grid the least voltages are those of the two corners, where voltages fall (or rise) with
+    every load; where phases couple they are not.
+    """
+    if window.reach is not None:
+        pairs = window.pairs()
+        largest = largest_currents(window.reach, power_pu[:, window.reach.node], pairs)
+        return largest, (window.reach.from_end, window.reach.to_end)
+    every = np.arange(window.steps)
+    is_up = np.ones((window.steps, len(window.asset)), dtype=bool)
+    v_up = np.abs(window.flow(boxes.corner(every, is_up), every).v_pq)
+    v_down = np.abs(window.flow(boxes.corner(every, ~is_up), every).v_pq)
+    return power_pu / np.minimum(v_up, v_down), window.rows.network.transfer
 
 
 def values(window: Window, boxes: Boxes, queries: Queries) -> FloatArray:
@@ -190,17 +207,20 @@ def answer(window: Window, boxes: Boxes, queries: Queries, *, at_rest: bool = Fa
     solution, scenario, g = _solve_corners(window, boxes, queries, assumed)
     solved = np.flatnonzero(solution.solved[scenario])
     slope = np.full(queries.is_up.shape, np.nan)
-    towards = limit_directions(
+    directions = limit_directions(
         window.rows,
-        solution.v_nodes()[scenario[solved]],
+        Voltages(solution.v_nodes(), scenario[solved]),
         (queries.step[solved], queries.limit[solved]),
         assumed[solved],
     )
-    node = window.rows.network.node_of(window.bus)
+    at = window.terminals
+    node = window.rows.network.node_of(at.bus)
     felt = np.flatnonzero(node < window.rows.network.pq_count)
-    by_p, by_q = gradients(solution, scenario[solved], towards, node[felt])
-    slope[solved] = 0.0
-    slope[solved[:, None], felt] = by_p + window.tan_phi[felt] * by_q
+    of_rows = np.zeros((len(solved), len(node)))
+    of_rows[:, felt] = row_slopes(
+        solution, scenario[solved], directions, (node[felt], window.tan_phi[at.asset[felt]])
+    )
+    slope[solved] = at.of_assets(of_rows)
     return Answers(g, slope)
 
 

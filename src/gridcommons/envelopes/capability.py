@@ -22,6 +22,7 @@ from gridcommons.envelopes.tables import SIDES, WindowResult, write_tables
 from gridcommons.envelopes.verify import TOLERANCE_PU, Checks, check_boxes
 from gridcommons.model.errors import Problem, StudyError
 from gridcommons.model.grid import BoolArray
+from gridcommons.model.members import CONNECTIONS
 from gridcommons.model.results import LazyTables, Result
 from gridcommons.model.study import Study
 from gridcommons.ports import Engines
@@ -158,6 +159,7 @@ def _refuse(study: Study, settings: Settings) -> None:
         for asset in study.community.assets
         if asset.needs_profile and asset.may_lack_profile and asset.asset not in study.profiles.columns
     ]
+    problems += _three_phase_problems(study)
     known = {a.asset for a in study.community.assets} | {a.kind for a in study.community.assets}
     named = {"priority": {n for names in settings.priority for n in names}, "support": set(settings.support)}
     for key, names in named.items():
@@ -174,6 +176,39 @@ def _refuse(study: Study, settings: Settings) -> None:
             )
     if problems:
         raise StudyError(problems)
+
+
+def _three_phase_problems(study: Study) -> list[Problem]:
+    """What envelopes cannot do in a three-phase grid."""
+    if not study.grid.is_three_phase:
+        return []
+    problems, community = [], study.community
+    for index in community.controllable:
+        member = community.member_by_id[community.assets[index].member]
+        if any(to_phase for _, to_phase in CONNECTIONS[member.phase]):
+            problems.append(
+                Problem(
+                    file="assets.csv",
+                    column="flexible",
+                    found=f"true for {community.assets[index].asset!r}, which lies on {member.phase!r}",
+                    expected="flexible assets from phases to earth: one between two phases pulls at both, "
+                    "and its envelope is not computed",
+                    suggestion="set flexible to false; its profile is then in every load flow",
+                )
+            )
+    limits = study.limits
+    angles = (
+        limits.va_min_degree,
+        limits.va_max_degree,
+        limits.va_diff_min_degree,
+        limits.va_diff_max_degree,
+    )
+    if any(np.isfinite(angle).any() for angle in angles):
+        expected = (
+            "limits of voltages and loadings: a three-phase grid keeps the 120 degrees between its phases"
+        )
+        problems.append(Problem("limits.csv", "limits of angles", expected, "remove them"))
+    return problems
 
 
 def _count(totals: _Totals, result: WindowResult, solved: BoolArray) -> None:

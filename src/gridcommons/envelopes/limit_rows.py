@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gridcommons.envelopes.branch_ends import BranchEnds, branch_ends
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.model.limits import Limits
 from gridcommons.powerflow.admittance import ComplexArray, Network
@@ -44,16 +45,55 @@ BUS_KINDS = (Kind.VM_MIN, Kind.VM_MAX, Kind.VA_MIN, Kind.VA_MAX)
 
 
 @dataclass(frozen=True, eq=False)
-class BranchEnds:
-    """Two-ports of the supplied branches: nodes and admittances, shape (branches,) each [pu]."""
+class Voltages:
+    """Voltages that queries look at, each at a scenario of its own.
 
-    f: IntArray
-    t: IntArray
-    ff: ComplexArray
-    ft: ComplexArray
-    tf: ComplexArray
-    tt: ComplexArray
-    outward: FloatArray
+    Parameters
+    ----------
+    v : (scenarios, nodes)
+        Voltages of all nodes, sources included [pu].
+    scenario : (queries,)
+        Scenario of each query.
+    """
+
+    v: ComplexArray
+    scenario: IntArray
+
+    def at(self, node: IntArray) -> ComplexArray:
+        """Voltage at a node of each query, shape (queries,) [pu]."""
+        return self.v[self.scenario, node]
+
+    def take(self, which: BoolArray | IntArray) -> Voltages:
+        """Those of some queries."""
+        return Voltages(self.v, self.scenario[which])
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """h of dg = Re(Σ h_i dV_i) of each query, which looks at few nodes.
+
+    Parameters
+    ----------
+    node : (queries, columns)
+        Nodes; where a query has fewer, nodes of value 0.
+    value : (queries, columns)
+        h there [1/pu].
+    """
+
+    node: IntArray
+    value: ComplexArray
+
+    def take(self, which: BoolArray | IntArray) -> Directions:
+        """Those of some queries."""
+        return Directions(self.node[which], self.value[which])
+
+    def dense(self, count: int) -> ComplexArray:
+        """h at the first ``count`` nodes, shape (queries, count)."""
+        every = np.arange(len(self.node))
+        towards = np.zeros((len(self.node), max(count, int(self.node.max(initial=-1)) + 1)), np.complex128)
+        for k in range(self.node.shape[1]):
+            towards[every, self.node[:, k]] += self.value[:, k]
+        return towards[:, :count]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,38 +142,18 @@ class LimitRows:
 
     @cached_property
     def ends(self) -> BranchEnds:
-        """Two-ports of all branches; ``outward`` is +1 where ``from`` is nearer to the source."""
-        network = self.network
-        branches = network.grid.branches
-        f = np.maximum(network.node_of_bus[branches.from_bus], 0)
-        t = np.maximum(network.node_of_bus[branches.to_bus], 0)
-        every = np.arange(len(branches))
-        pick = (
-            network.y_from[every, f],
-            network.y_from[every, t],
-            network.y_to[every, f],
-            network.y_to[every, t],
-        )
-        # Without any branch scipy gives an empty matrix for an empty array.
-        ff, ft, tf, tt = (
-            np.asarray(part).ravel() if len(branches) else np.zeros(0, complex) for part in pick
-        )
-        # Both ends on one node: what is picked twice is the whole current.
-        ft, tt = np.where(f == t, 0.0, ft), np.where(f == t, 0.0, tt)
-        return BranchEnds(f, t, ff, ft, tf, tt, _outward(network, f, t))
+        """Admittances of all branches."""
+        return branch_ends(self.network)
 
     @cached_property
     def rated(self) -> tuple[FloatArray, FloatArray]:
         """Rated current at both ends of each branch [pu]."""
         return rated_currents_pu(self.network)
 
-
-def _outward(network: Network, f: IntArray, t: IntArray) -> FloatArray:
-    """+1 where a branch leads away from the source, by the voltage that a uniform load would leave."""
-    level = np.zeros(network.y.shape[0])
-    uniform = np.ones(network.pq_count, dtype=np.complex128)
-    level[: network.pq_count] = np.abs(network.solve_pq(uniform))
-    return np.where(level[t] >= level[f], 1.0, -1.0)
+    def currents(self, at: Voltages, branch: IntArray) -> tuple[ComplexArray, ComplexArray]:
+        """Currents into a branch of each query at both ends, as shares of their ratings."""
+        i_f, i_t = self.ends.currents(at.v, at.scenario, branch)
+        return i_f / self.rated[0][branch], i_t / self.rated[1][branch]
 
 
 def make_limit_rows(network: Network, limits: Limits) -> LimitRows:
@@ -212,93 +232,85 @@ def limit_values(
     ``limit_directions``: a current that flows the other way counts as negative where the ways differ.
     """
     scenario, step, limit = at
-    v = solution.v_nodes()
+    here = Voltages(solution.v_nodes(), scenario)
     kind, bound = rows.kind[limit], rows.bound[step, limit]
     value = np.full(len(limit), np.nan)
     for code in np.unique(kind):
         mine = kind == code
-        v_mine, place, way = v[scenario[mine]], (step[mine], limit[mine]), assumed[mine]
         if code == Kind.LOADING:
-            value[mine] = _loading(rows, v_mine, place, way)
+            value[mine] = _loading(rows, here.take(mine), (step[mine], limit[mine]), assumed[mine])
         else:
-            value[mine] = _VALUES[Kind(code)](rows, v_mine, limit[mine], bound[mine])
+            value[mine] = _VALUES[Kind(code)](rows, here.take(mine), limit[mine], bound[mine])
     return value
 
 
-def flows_back(rows: LimitRows, v: ComplexArray, limit: IntArray) -> BoolArray:
+def flows_back(rows: LimitRows, at: Voltages, limit: IntArray) -> BoolArray:
     """Whether active power flows towards the source over the branch of each query."""
     ends, branch = rows.ends, rows.element[limit]
-    every = np.arange(len(branch))
-    v_f, v_t = v[every, ends.f[branch]], v[every, ends.t[branch]]
-    i_f = (ends.ff[branch] * v_f + ends.ft[branch] * v_t) / rows.rated[0][branch]
-    i_t = (ends.tf[branch] * v_f + ends.tt[branch] * v_t) / rows.rated[1][branch]
+    v_f, v_t = at.at(ends.f[branch]), at.at(ends.t[branch])
+    i_f, i_t = rows.currents(at, branch)
     return np.asarray(ends.outward[branch] * (v_f * np.conj(i_f) - v_t * np.conj(i_t)).real < 0.0)
 
 
 def _bound_along(
-    rows: LimitRows, v: ComplexArray, at: tuple[IntArray, IntArray], assumed: FloatArray
+    rows: LimitRows, here: Voltages, at: tuple[IntArray, IntArray], assumed: FloatArray
 ) -> FloatArray:
     """Bound of each branch query for the way that its power flows, or is assumed to."""
-    back = np.where(assumed == 0.0, flows_back(rows, v, at[1]), assumed < 0.0)
+    back = np.where(assumed == 0.0, flows_back(rows, here, at[1]), assumed < 0.0)
     return np.where(back, rows.bound_back[at], rows.bound[at])
 
 
 def _loading_ends(
-    rows: LimitRows, v: ComplexArray, limit: IntArray
+    rows: LimitRows, at: Voltages, limit: IntArray
 ) -> tuple[ComplexArray, FloatArray, BoolArray]:
     """Current against rating at the more loaded end: phasor, magnitude, and whether it is ``from``."""
-    ends, branch = rows.ends, rows.element[limit]
-    every = np.arange(len(branch))
-    v_f, v_t = v[every, ends.f[branch]], v[every, ends.t[branch]]
-    i_f = (ends.ff[branch] * v_f + ends.ft[branch] * v_t) / rows.rated[0][branch]
-    i_t = (ends.tf[branch] * v_f + ends.tt[branch] * v_t) / rows.rated[1][branch]
+    i_f, i_t = rows.currents(at, rows.element[limit])
     at_from = np.abs(i_f) >= np.abs(i_t)
     phasor = np.where(at_from, i_f, i_t)
     return phasor, np.abs(phasor), at_from
 
 
 def _loading(
-    rows: LimitRows, v: ComplexArray, at: tuple[IntArray, IntArray], assumed: FloatArray
+    rows: LimitRows, here: Voltages, at: tuple[IntArray, IntArray], assumed: FloatArray
 ) -> FloatArray:
-    against = (assumed != 0.0) & (flows_back(rows, v, at[1]) == (assumed > 0.0))
+    against = (assumed != 0.0) & (flows_back(rows, here, at[1]) == (assumed > 0.0))
     against &= rows.bound[at] != rows.bound_back[at]
-    magnitude = np.where(against, -1.0, 1.0) * _loading_ends(rows, v, at[1])[1]
-    return np.asarray(magnitude / _bound_along(rows, v, at, np.where(against, assumed, 0.0)) - 1.0)
+    magnitude = np.where(against, -1.0, 1.0) * _loading_ends(rows, here, at[1])[1]
+    return np.asarray(magnitude / _bound_along(rows, here, at, np.where(against, assumed, 0.0)) - 1.0)
 
 
-def _vm(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
-    return np.abs(v[np.arange(len(limit)), rows.node[limit]])
+def _vm(rows: LimitRows, at: Voltages, limit: IntArray) -> FloatArray:
+    return np.abs(at.at(rows.node[limit]))
 
 
-def _va(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
-    return np.angle(v[np.arange(len(limit)), rows.node[limit]])
+def _va(rows: LimitRows, at: Voltages, limit: IntArray) -> FloatArray:
+    return np.angle(at.at(rows.node[limit]))
 
 
-def _va_diff(rows: LimitRows, v: ComplexArray, limit: IntArray) -> FloatArray:
-    every, branch = np.arange(len(limit)), rows.element[limit]
-    ratio = v[every, rows.ends.f[branch]] * np.conj(v[every, rows.ends.t[branch]])
-    return np.angle(ratio)
+def _va_diff(rows: LimitRows, at: Voltages, limit: IntArray) -> FloatArray:
+    branch = rows.element[limit]
+    return np.angle(at.at(rows.ends.f[branch]) * np.conj(at.at(rows.ends.t[branch])))
 
 
-_VALUES: dict[Kind, Callable[[LimitRows, ComplexArray, IntArray, FloatArray], FloatArray]] = {
-    Kind.VM_MIN: lambda rows, v, limit, bound: bound - _vm(rows, v, limit),
-    Kind.VM_MAX: lambda rows, v, limit, bound: _vm(rows, v, limit) - bound,
-    Kind.VA_MIN: lambda rows, v, limit, bound: bound - _va(rows, v, limit),
-    Kind.VA_MAX: lambda rows, v, limit, bound: _va(rows, v, limit) - bound,
-    Kind.VA_DIFF_MIN: lambda rows, v, limit, bound: bound - _va_diff(rows, v, limit),
-    Kind.VA_DIFF_MAX: lambda rows, v, limit, bound: _va_diff(rows, v, limit) - bound,
+_VALUES: dict[Kind, Callable[[LimitRows, Voltages, IntArray, FloatArray], FloatArray]] = {
+    Kind.VM_MIN: lambda rows, at, limit, bound: bound - _vm(rows, at, limit),
+    Kind.VM_MAX: lambda rows, at, limit, bound: _vm(rows, at, limit) - bound,
+    Kind.VA_MIN: lambda rows, at, limit, bound: bound - _va(rows, at, limit),
+    Kind.VA_MAX: lambda rows, at, limit, bound: _va(rows, at, limit) - bound,
+    Kind.VA_DIFF_MIN: lambda rows, at, limit, bound: bound - _va_diff(rows, at, limit),
+    Kind.VA_DIFF_MAX: lambda rows, at, limit, bound: _va_diff(rows, at, limit) - bound,
 }
 
 
 def limit_directions(
-    rows: LimitRows, v: ComplexArray, at: tuple[IntArray, IntArray], assumed: FloatArray
-) -> ComplexArray:
-    """h of dg = Re(Σ h_i dV_i) for each query, shape (queries, pq nodes).
+    rows: LimitRows, here: Voltages, at: tuple[IntArray, IntArray], assumed: FloatArray
+) -> Directions:
+    """How each query's g answers to voltages.
 
     Parameters
     ----------
-    v : (queries, nodes)
-        Voltages at which it is taken.
+    here : Voltages
+        Where it is taken.
     at : (step, limit)
         Of each query.
     assumed : (queries,)
@@ -306,44 +318,39 @@ def limit_directions(
         or towards (−) the source; at rest it is too small to know which way it will grow.
     """
     step, limit = at
-    towards = np.zeros((len(limit), rows.network.y.shape[0]), dtype=np.complex128)
-    every = np.arange(len(limit))
-    kind = rows.kind[limit]
+    kind, shape = rows.kind[limit], (len(limit), rows.ends.node.shape[1])
+    node, value = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.complex128)
     sign = np.where(np.isin(kind, (Kind.VM_MIN, Kind.VA_MIN, Kind.VA_DIFF_MIN)), -1.0, 1.0)
-    at_bus = np.isin(kind, BUS_KINDS)
-    node = rows.node[limit]
-    here = v[every, node]
-    is_vm = (kind == Kind.VM_MIN) | (kind == Kind.VM_MAX)
-    by_bus = np.where(is_vm, np.conj(here) / np.abs(here), -1j / here)
-    towards[every[at_bus], node[at_bus]] = (sign * by_bus)[at_bus]
-    _add_branch_directions(rows, v, (step, limit), assumed, towards)
+    at_bus = np.flatnonzero(np.isin(kind, BUS_KINDS))
+    node[at_bus, 0] = rows.node[limit[at_bus]]
+    v = here.take(at_bus).at(node[at_bus, 0])
+    is_vm = (kind[at_bus] == Kind.VM_MIN) | (kind[at_bus] == Kind.VM_MAX)
+    value[at_bus, 0] = sign[at_bus] * np.where(is_vm, np.conj(v) / np.abs(v), -1j / v)
+    loaded = np.flatnonzero(kind == Kind.LOADING)
+    if len(loaded):
+        node[loaded] = rows.ends.node[rows.element[limit[loaded]]]
+        place = (step[loaded], limit[loaded])
+        value[loaded] = _current_directions(rows, here.take(loaded), place, assumed[loaded])
     difference = np.flatnonzero((kind == Kind.VA_DIFF_MIN) | (kind == Kind.VA_DIFF_MAX))
-    f, t = rows.ends.f[rows.element[limit[difference]]], rows.ends.t[rows.element[limit[difference]]]
-    towards[difference, f] += sign[difference] * -1j / v[difference, f]
-    towards[difference, t] += sign[difference] * 1j / v[difference, t]
-    return towards[:, : rows.network.pq_count]
+    for k, turn in ((0, -1j), (1, 1j)):
+        node[difference, k] = rows.ends.node[rows.element[limit[difference]], k]
+        v = here.take(difference).at(node[difference, k])
+        value[difference, k] = sign[difference] * turn / v
+    return Directions(node, value)
 
 
-def _add_branch_directions(
-    rows: LimitRows,
-    v: ComplexArray,
-    at: tuple[IntArray, IntArray],
-    assumed: FloatArray,
-    towards: ComplexArray,
-) -> None:
-    step, limit = at
-    mine = np.flatnonzero(rows.kind[limit] == Kind.LOADING)
-    if not len(mine):
-        return
-    ends, branch = rows.ends, rows.element[limit[mine]]
-    phasor, magnitude, at_from = _loading_ends(rows, v[mine], limit[mine])
-    f, t = ends.f[branch], ends.t[branch]
-    v_f = v[mine, f]
+def _current_directions(
+    rows: LimitRows, here: Voltages, at: tuple[IntArray, IntArray], assumed: FloatArray
+) -> ComplexArray:
+    """h of the current against its limit at the nodes of each branch, shape (queries, columns)."""
+    ends, branch = rows.ends, rows.element[at[1]]
+    phasor, magnitude, at_from = _loading_ends(rows, here, at[1])
+    v_f = here.at(ends.f[branch])
     # Current into the far end runs against the current into the near one.
-    along = assumed[mine] * ends.outward[branch] * np.where(at_from, 1.0, -1.0) * v_f / np.abs(v_f)
+    along = assumed * ends.outward[branch] * np.where(at_from, 1.0, -1.0) * v_f / np.abs(v_f)
     flowing = phasor / np.where(magnitude > 0.0, magnitude, 1.0)
-    unit = np.conj(np.where(assumed[mine] == 0.0, flowing, along))
+    unit = np.conj(np.where(assumed == 0.0, flowing, along))
     rated = np.where(at_from, rows.rated[0][branch], rows.rated[1][branch])
-    unit = unit / (rated * _bound_along(rows, v[mine], (step[mine], limit[mine]), assumed[mine]))
-    np.add.at(towards, (mine, f), unit * np.where(at_from, ends.ff[branch], ends.tf[branch]))
-    np.add.at(towards, (mine, t), unit * np.where(at_from, ends.ft[branch], ends.tt[branch]))
+    unit = unit / (rated * _bound_along(rows, here, at, assumed))
+    y_end: ComplexArray = np.where(at_from[:, None], ends.y_from[branch], ends.y_to[branch])
+    return unit[:, None] * y_end

@@ -23,13 +23,13 @@ _VA_DIFF_MIN = int(Kind.VA_DIFF_MIN)
 
 
 class _Table(NamedTuple):
-    """Limits and two-ports as flat arrays; the bounds, by way of the flow, are 1/limit for loadings."""
+    """Limits and ends of branches as flat arrays; bounds, by way of the flow, are 1/limit for loadings."""
 
     kind: IntArray
     node: IntArray
-    f: IntArray
-    t: IntArray
-    admittance: ComplexArray
+    ends: IntArray
+    y_from: ComplexArray
+    y_to: ComplexArray
     outward: FloatArray
     bound: FloatArray
     bound_back: FloatArray
@@ -47,19 +47,14 @@ def worst_margins(rows: LimitRows, solution: FlowSolution, step: IntArray) -> tu
     ends, element = rows.ends, rows.element
     at_branch = ~np.isin(rows.kind, (_VM_MIN, _VM_MAX, _VA_MIN, _VA_MAX))
     branch = np.where(at_branch, element, 0)
-    # Two-ports per rated current: what flows is then the share of the rating itself.
-    per_rated = (
-        ends.ff / rows.rated[0],
-        ends.ft / rows.rated[0],
-        ends.tf / rows.rated[1],
-        ends.tt / rows.rated[1],
-    )
+    # Admittances per rated current: what flows is then the share of the rating itself.
+    y_from, y_to = ends.y_from / rows.rated[0][:, None], ends.y_to / rows.rated[1][:, None]
     table = _Table(
         rows.kind,
         rows.node,
-        ends.f[branch],
-        ends.t[branch],
-        np.ascontiguousarray(np.stack(per_rated, axis=1)[branch]),
+        np.ascontiguousarray(ends.node[branch]),
+        np.ascontiguousarray(y_from[branch]),
+        np.ascontiguousarray(y_to[branch]),
         ends.outward[branch],
         _per_rating(rows, rows.bound),
         _per_rating(rows, rows.bound_back),
@@ -125,7 +120,7 @@ def _scan(
     # limit, which takes seven times as long as the work.
     kinds, bounds, bounds_back, nodes = table.kind, table.bound, table.bound_back, table.node
     pq = v.shape[1]
-    from_node, to_node, y, outward = table.f, table.t, table.admittance, table.outward
+    ends, y_from, y_to, outward = table.ends, table.y_from, table.y_to, table.outward
     for scenario in range(v.shape[0]):
         at = step[scenario]
         most_out, most_back, k_out, k_back = -np.inf, -np.inf, -1, -1
@@ -134,10 +129,14 @@ def _scan(
             if kind in (_VM_MIN, _VM_MAX, _VA_MIN, _VA_MAX):
                 g, side = _bus_value(kind, bounds[at, k], v[scenario, nodes[k]])
             else:
-                f, t = from_node[k], to_node[k]
+                f, t = ends[k, 0], ends[k, 1]
                 v_f = v[scenario, f] if f < pq else source[f - pq]
                 v_t = v[scenario, t] if t < pq else source[t - pq]
-                i_f, i_t = y[k, 0] * v_f + y[k, 1] * v_t, y[k, 2] * v_f + y[k, 3] * v_t
+                i_f, i_t = y_from[k, 0] * v_f + y_from[k, 1] * v_t, y_to[k, 0] * v_f + y_to[k, 1] * v_t
+                for column in range(2, ends.shape[1]):
+                    other = ends[k, column]
+                    v_other = v[scenario, other] if other < pq else source[other - pq]
+                    i_f, i_t = i_f + y_from[k, column] * v_other, i_t + y_to[k, column] * v_other
                 side = 0 if outward[k] * _flow_out(v_f, v_t, i_f, i_t) >= 0.0 else 1
                 bound = bounds[at, k] if side == 0 else bounds_back[at, k]
                 g = _branch_value(kind, bound, (v_f, v_t), (i_f, i_t))

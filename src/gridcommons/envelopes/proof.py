@@ -1,6 +1,6 @@
 """When the two corners of a box prove it, and nothing needs to be sampled.
 
-A side of a step is certified on a radial grid where, with everything computed on the exact load flow,
+A side of a step of a balanced radial grid is certified where, all of it computed on the exact load flow,
 
 - every voltage (and angle) limit answers to all assets with one and the same sign at both corners, so
   that its worst point is a corner; and
@@ -33,7 +33,9 @@ DIRECTIONS = 48
 def certify(window: Window, boxes: Boxes) -> BoolArray:
     """Sides of steps that are proven, given that both corners hold, shape (steps, 2)."""
     proven = np.zeros((window.steps, 2), dtype=bool)
-    if not is_radial(window.rows.network.grid):
+    grid = window.rows.network.grid
+    # Where phases couple, a load lowers its own phase and may raise another: no corner proves a box.
+    if grid.is_three_phase or not is_radial(grid):
         return proven
     queries = open_queries(window, boxes, np.arange(window.steps))
     _, once = np.unique(np.stack([queries.step, queries.limit]), axis=1, return_index=True)
@@ -119,7 +121,7 @@ class _Area:
 
 def _area(window: Window, boxes: Boxes, step: int, band: tuple[FloatArray, FloatArray]) -> _Area:
     network = window.rows.network
-    node = network.node_of(window.bus)
+    node = network.node_of(window.terminals.bus)
     inside = node < network.pq_count
     ends_kw = np.stack([boxes.rest_kw[step] - boxes.down_kw[step], boxes.rest_kw[step] + boxes.up_kw[step]])
     s_ends = -ends_kw * (1.0 + 1j * window.tan_phi) / S_BASE_KVA
@@ -186,7 +188,7 @@ def _pushed_one_way(window: Window, area: _Area, transfer: ComplexArray, psi: Fl
     network = window.rows.network
     moving = (area.s_ends[0] != area.s_ends[1])[None, :]
     node = area.node
-    tan_phi = window.tan_phi[network.node_of(window.bus) < network.pq_count]
+    tan_phi = window.tan_phi[network.node_of(window.terminals.bus) < network.pq_count]
     pull = area.largest_power() / area.v_least**2
     feedback = float((np.abs(network.impedance) @ pull).max())
     if feedback >= 1.0:

@@ -103,15 +103,17 @@ def _try(window: Window, p_kw: FloatArray, step: IntArray, checks: Checks) -> No
 def _draw(window: Window, boxes: Boxes, draws: int, generator: np.random.Generator) -> FloatArray:
     """Points of the boxes, shape (steps, draws, assets) [kW]: mostly vertices with a random share up.
 
-    Of the others each has its own share of assets that stand inside their range: behind much reactance
-    a voltage has its peak on an edge, with one asset inside and the rest at their ends.
+    The assets of each phase have their own share: where phases couple, a voltage is worst with one of them
+    loaded and the others not. Of the points that are no vertices each has its own share of assets that stand
+    inside their range: behind much reactance a voltage has its peak on an edge, with one asset inside and the
+    rest at their ends.
     """
     assets = len(window.asset)
     low = (boxes.rest_kw - boxes.down_kw)[:, None, :]
     high = (boxes.rest_kw + boxes.up_kw)[:, None, :]
     interior = int(round(draws * INTERIOR_SHARE))
-    share = generator.random((window.steps, draws, 1))
-    is_up = generator.random((window.steps, draws, assets)) < share
+    share = generator.random((window.steps, draws, int(window.phase.max(initial=0)) + 1))
+    is_up = generator.random((window.steps, draws, assets)) < share[:, :, window.phase]
     stays = generator.random((window.steps, interior, 1))
     at_end = generator.random((window.steps, interior, assets)) < stays
     points = np.where(is_up, high, low)

@@ -32,6 +32,7 @@ from gridcommons.flexibility.settings import INSTRUMENTS, Settings
 from gridcommons.flexibility.settlement import Account, Posting
 from gridcommons.flexibility.summary import Outcome, summarise
 from gridcommons.model.grid import FloatArray
+from gridcommons.model.members import refuse_three_phase
 from gridcommons.model.results import LazyTables, Result
 from gridcommons.model.study import Study
 from gridcommons.ports import Engines
@@ -67,6 +68,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
         If a device cannot be kept within its bounds, a plain tariff holds no limit, or a coordinated one
         finds no cap: which, where, by how much.
     """
+    refuse_three_phase(study.grid, "flexibility")
     fleet, view = make_fleet(study, settings), view_grid(study, engines.method)
     check_instruments(fleet, settings)
     day = _Day(study, settings, engines, view, fleet, [baseline_stage(view, fleet)])

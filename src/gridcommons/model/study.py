@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gridcommons.model.envelopes import Envelopes
 from gridcommons.model.flexibility import Offer
 from gridcommons.model.grid import Grid
 from gridcommons.model.limits import Limits
 from gridcommons.model.members import Community
+from gridcommons.model.orders import StandingOrder
 from gridcommons.model.profiles import Profiles
 from gridcommons.model.switches import Switch
 from gridcommons.model.tariffs import Prices
@@ -37,6 +39,10 @@ class Study:
         What aggregators sent, as they sent it; one that is among them makes no other offers.
     switches : tuple of Switch
         The branches that may be opened and closed.
+    orders : tuple of StandingOrder
+        What members order of the local market themselves; one that is among them has no other orders.
+    envelopes : Envelopes or None
+        Operating envelopes that orders and assets must keep; None where there are none.
     notes : tuple of str
         What the check had to say: averaged profiles, fixed loads of the grid file, overrides.
     inputs_sha256 : str
@@ -55,6 +61,8 @@ class Study:
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     offers: tuple[Offer, ...] = ()
     switches: tuple[Switch, ...] = ()
+    orders: tuple[StandingOrder, ...] = ()
+    envelopes: Envelopes | None = None
     notes: tuple[str, ...] = ()
     inputs_sha256: str = ""
 

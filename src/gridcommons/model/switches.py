@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gridcommons.model.grid import BoolArray, Grid, IntArray
+from gridcommons.model.grid import BoolArray, Grid, IntArray, Names
 from gridcommons.model.topology import with_branches_closed
 
 
@@ -36,6 +36,31 @@ class Switch:
     capacity_kw: float = float("inf")
     operation_cost_amount: float = 0.0
     moves: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Moves:
+    """Operations in their order, each leaving everybody connected and no limit newly broken.
+
+    Parameters
+    ----------
+    switch : tuple of str
+        Which switch each operation moves.
+    closes : (operations,)
+        Whether it closes it.
+    reached : (switches,)
+        Positions after the last one.
+    reason : str
+        Why the positions asked for are not reached; empty where they are.
+    cost_amount : float
+        What the operations cost together, in the currency of the study.
+    """
+
+    switch: Names
+    closes: BoolArray
+    reached: BoolArray
+    reason: str
+    cost_amount: float
 
 
 def positions(switches: tuple[Switch, ...]) -> BoolArray:

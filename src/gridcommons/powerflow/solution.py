@@ -170,6 +170,19 @@ class FlowSolution:
         power = self.v_nodes()[:, node] * np.conj(self.currents_pu()[0])
         return np.asarray(power.real * S_BASE_KVA)
 
+    def source_kw(self) -> FloatArray:
+        """Active power that the main grid delivers at each source's bus, shape (scenarios, sources) [kW].
+
+        Less what the grid's shunts there draw; sources on one node give its power once, at the first of them.
+        """
+        network = self.network
+        node = network.node_of_bus[network.grid.sources.bus]
+        v = self.v_nodes()
+        power = (v[:, node] * np.conj((network.y[node] @ v.T).T)).real * S_BASE_KVA
+        first = np.zeros(len(node), dtype=bool)
+        first[np.unique(node, return_index=True)[1]] = True
+        return np.where(first, power, 0.0)
+
     def losses_kw(self) -> FloatArray:
         """Active losses of all branches and shunts' active part, shape (scenarios,) [kW]."""
         v, y = self.v_nodes(), self.network.y - self.network.y_loads

@@ -286,7 +286,7 @@ def test_what_joins_stands_beside_what_was_there():
     free = np.ones((w.steps, 2, len(w.asset)), dtype=bool)
     state = _State(boxes, np.ones(w.steps, bool), free, np.zeros(free.shape), np.full(w.steps, 7.0))
     old = every.take(np.array([0, second[0], second[1]]))
-    joined = _joined(state, old, every, Answers(g, np.zeros(every.is_up.shape)))
+    joined = _joined(w, state, old, (every, Answers(g, np.zeros(every.is_up.shape))))
     assert state.active.tolist() == [False, True, False] and np.isinf(state.reach_kw[1])
     assert set(joined.step.tolist()) == {1}
     assert joined.limit.tolist() == every.limit[second[[0, 1, 3, 4]]].tolist()

@@ -1,5 +1,7 @@
 """The plain grid format: the columns of `gridcommons.model.grid.Grid` as JSON, floats exact.
 
+A three-phase grid has two tables more, ``coupling`` and ``phase_loads``; a balanced one has neither.
+
 A study whose ``grid.json`` is in this format loads without pandapower, in milliseconds. To convert
 one: ``write_grid(read_grid(open_net("grid.json")).grid, path)``. NaN is written as null,
 infinity as the word ``"inf"``.
@@ -16,14 +18,17 @@ from typing import Any
 
 import numpy as np
 
+from gridcommons.adapters.grids.plain_three_phase import check_three_phase
 from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.model.errors import did_you_mean
 from gridcommons.model.grid import (
     Branches,
     Buses,
     BusSwitches,
+    Coupling,
     FixedInjections,
     Grid,
+    PhaseLoads,
     Shunts,
     Sources,
 )
@@ -37,6 +42,8 @@ TABLES: dict[str, type] = {
     "shunts": Shunts,
     "fixed": FixedInjections,
 }
+THREE_PHASE_TABLES: dict[str, type] = {"coupling": Coupling, "phase_loads": PhaseLoads}
+"""Tables of a three-phase grid alone."""
 BRANCH_KINDS = ("line", "transformer", "impedance")
 _BUS_COLUMNS = ("from_bus", "to_bus", "bus", "bus_a", "bus_b")
 _MAY_BE_NAN = ("x_map", "y_map")
@@ -51,11 +58,12 @@ def is_plain(content: Any) -> bool:
 def write_grid(grid: Grid, path: Path) -> None:
     """Write a grid in the plain format; reading it back gives the same bits."""
     content: dict[str, Any] = {"format": FORMAT}
-    for name, kind in TABLES.items():
+    tables = {**TABLES, **THREE_PHASE_TABLES} if grid.is_three_phase else TABLES
+    for name, kind in tables.items():
         table = getattr(grid, name)
         content[name] = {column.name: _plain(getattr(table, column.name)) for column in fields(kind)}
     lines = ["{", f' "format": {json.dumps(FORMAT)}']
-    for name in TABLES:
+    for name in tables:
         columns = [
             f"  {json.dumps(column)}: {json.dumps(values, allow_nan=False, ensure_ascii=False)}"
             for column, values in content[name].items()
@@ -74,14 +82,19 @@ def read_plain_grid(content: Mapping[str, Any], file: str) -> Grid:
         With every problem found.
     """
     problems = ProblemList()
+    known = {**TABLES, **THREE_PHASE_TABLES}
     for name in content:
-        if name not in ("format", *TABLES):
-            meant = did_you_mean(name, TABLES)
-            problems.add(Place(file, column=name), "an unknown key", f"one of {listed(TABLES)}", meant)
-    tables = {name: _table(content, name, file, problems) for name in TABLES}
+        if name not in ("format", *known):
+            meant = did_you_mean(name, known)
+            problems.add(Place(file, column=name), "an unknown key", f"one of {listed(known)}", meant)
+    is_three_phase = any(name in content for name in THREE_PHASE_TABLES)
+    wanted = known if is_three_phase else TABLES
+    tables = {name: _table(content, name, known[name], Place(file, table=name), problems) for name in wanted}
     problems.raise_if_any()
     grid = Grid(**tables)
     _check(grid, file, problems)
+    if is_three_phase:
+        check_three_phase(grid, file, problems)
     problems.raise_if_any()
     return grid
 
@@ -98,10 +111,8 @@ def _plain_number(value: Any) -> Any:
     return value
 
 
-def _table(content: Mapping[str, Any], name: str, file: str, problems: ProblemList) -> Any:
-    kind = TABLES[name]
+def _table(content: Mapping[str, Any], name: str, kind: type, place: Place, problems: ProblemList) -> Any:
     table = content.get(name)
-    place = Place(file, table=name)
     if not isinstance(table, dict):
         problems.add(place, "no such table", f"the columns {listed([f.name for f in fields(kind)], 20)}")
         return None

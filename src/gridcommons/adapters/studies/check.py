@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from gridcommons.adapters.studies.files import load_study
-from gridcommons.model.grid import FloatArray, IntArray
+from gridcommons.model.grid import FloatArray, Grid, IntArray, Names
+from gridcommons.model.members import CONNECTIONS
+from gridcommons.model.phases import bus_of_row
 from gridcommons.model.study import Study
 from gridcommons.model.topology import is_radial, supplied_buses
 from gridcommons.powerflow.admittance import build_network
@@ -44,6 +46,7 @@ def _contents(study: Study) -> list[str]:
         f"to {time.local(time.steps).isoformat()} ({time.timezone})",
         _grid_line(study),
         f"members: {len(community.members)}, of whom {opted_out} opted out",
+        *_phase_lines(study),
         f"assets: {assets or 'none'}",
         _limits_line(study),
         f"prices: {'given' if study.prices is not None else 'none'}",
@@ -53,14 +56,32 @@ def _contents(study: Study) -> list[str]:
 
 def _grid_line(study: Study) -> str:
     grid = study.grid
-    branches = ", ".join(f"{count} {kind}s" for kind, count in Counter(grid.branches.kind).items())
+    kinds = Counter(_elements(grid, grid.branches.name, grid.branches.kind).values())
+    branches = ", ".join(f"{count} {kind}s" for kind, count in kinds.items())
     shape = "radial" if is_radial(grid) else "meshed"
     dark = int((~supplied_buses(grid)).sum())
-    extra = f", {dark} buses without supply" if dark else ""
+    rows = f" of {len(grid.buses)} phases" if grid.is_three_phase else ""
+    extra = f", {dark} {'phases' if grid.is_three_phase else 'buses'} without supply" if dark else ""
     return (
-        f"grid: {len(grid.buses)} buses, {branches or 'no branches'}, {len(grid.switches)} bus switches, "
-        f"{len(grid.sources.name)} sources, {shape}{extra}"
+        f"grid: {'three-phase, ' if grid.is_three_phase else ''}{len(_elements(grid, grid.buses.name))} buses"
+        f"{rows}, {branches or 'no branches'}, {len(_elements(grid, grid.switches.name))} bus switches, "
+        f"{len(_elements(grid, grid.sources.name))} sources, {shape}{extra}"
     )
+
+
+def _elements(grid: Grid, name: Names, kind: Names = ()) -> dict[str, str]:
+    """Elements by name, with their kind: the rows of a three-phase grid that are one element are one."""
+    names = [bus_of_row(each) or each for each in name] if grid.is_three_phase else name
+    return dict(zip(names, kind or ("",) * len(name), strict=True))
+
+
+def _phase_lines(study: Study) -> list[str]:
+    """How many members lie on which phases of a three-phase grid."""
+    if not study.grid.is_three_phase:
+        return []
+    on = Counter(member.phase for member in study.community.members)
+    words = [f"{on[phase]} on {phase or 'all three'}" for phase in CONNECTIONS if on[phase]]
+    return [f"phases: members {', '.join(words) or 'on none'}"]
 
 
 def _limits_line(study: Study) -> str:
@@ -69,7 +90,9 @@ def _limits_line(study: Study) -> str:
     parts = [f"voltage {limits.vm_min_pu.min():g} to {limits.vm_max_pu.max():g} pu"]
     if loading.size:
         parts.append(f"loading up to {loading.max():g} %")
-    unrated = int(np.isinf(study.grid.branches.i_max_from_ka).sum())
+    endless = np.isinf(study.grid.branches.i_max_from_ka)
+    names = tuple(name for name, free in zip(study.grid.branches.name, endless, strict=True) if free)
+    unrated = len(_elements(study.grid, names))
     if unrated:
         parts.append(f"{unrated} branches without a rating")
     return f"limits: {', '.join(parts)}"
@@ -82,7 +105,8 @@ def _base_load_flow(study: Study) -> list[str]:
         "uncontrolled": _net_kw(study, at_rest=False),
     }
     network = build_network(study.grid)
-    buses = study.community.asset_buses(study.grid)
+    terminals = study.community.terminals(study.grid)
+    to_bus = terminals.to_bus if terminals.is_between.any() else None
     lines = []
     for name, net_kw in scenarios.items():
         tally = _Tally(study)
@@ -90,7 +114,9 @@ def _base_load_flow(study: Study) -> list[str]:
             stop = min(start + _STEPS_AT_ONCE, study.time.steps)
             part_kw = net_kw[start:stop]
             net_kvar = _net_kvar(study, part_kw, slice(start, stop))
-            tally.add(solve_power_flow(network, Injections(buses, part_kw, net_kvar)), start, stop)
+            rows_kw, rows_kvar = terminals.of_rows(part_kw), terminals.of_rows(net_kvar)
+            load = Injections(terminals.bus, rows_kw, rows_kvar, to_bus=to_bus)
+            tally.add(solve_power_flow(network, load), start, stop)
         lines += [f"load flow, {name}: {line}" for line in tally.lines()]
     return lines
 

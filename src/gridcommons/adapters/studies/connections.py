@@ -6,16 +6,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gridcommons.adapters.problems import ProblemList, listed
+from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.members import MemberTable
+from gridcommons.adapters.studies.tables import Row
+from gridcommons.adapters.studies.toml_file import FILE
 from gridcommons.model.errors import did_you_mean
-from gridcommons.model.grid import Grid
+from gridcommons.model.grid import BoolArray, Grid
+from gridcommons.model.members import CONNECTIONS, Member
+from gridcommons.model.phases import bus_of_row, bus_row, phase_of_row
 from gridcommons.model.topology import bus_nodes, supplied_buses
 
 
 def check_connections(grid: Grid, members: MemberTable, phases: str, problems: ProblemList) -> list[str]:
     """Notes on the connections of the members; whatever is wrong with them goes to ``problems``."""
     supplied = supplied_buses(grid)
+    if grid.is_three_phase:
+        _check_rows(grid, supplied, members)
+        return _refuse_spreading(phases, problems)
     for member in members.members:
         row = members.rows[member.member]
         if member.bus and member.bus not in grid.bus_index:
@@ -27,8 +34,56 @@ def check_connections(grid: Grid, members: MemberTable, phases: str, problems: P
     return _check_phases(members, phases)
 
 
+def _check_rows(grid: Grid, supplied: BoolArray, members: MemberTable) -> None:
+    """Every member of a three-phase grid is at a bus that has its phases, each supplied."""
+    there: dict[str, list[str]] = {}
+    for name in grid.buses.name:
+        there.setdefault(bus_of_row(name), []).append(phase_of_row(name))
+    for member in members.members:
+        row = members.rows[member.member]
+        if member.bus in grid.bus_index:
+            meant = f"write {bus_of_row(member.bus)!r}, and {phase_of_row(member.bus)!r} in the column phase"
+            row.add("bus", repr(member.bus), "the name of a bus without its phase", meant)
+        elif member.bus and member.bus not in there:
+            row.add("bus", repr(member.bus), "the name of a bus of the grid", did_you_mean(member.bus, there))
+        elif member.bus and member.phase in CONNECTIONS:
+            _check_own_rows(grid, supplied, member, (row, there[member.bus]))
+
+
+def _check_own_rows(grid: Grid, supplied: BoolArray, member: Member, at: tuple[Row, list[str]]) -> None:
+    row, there = at
+    used = sorted({phase for ends in CONNECTIONS[member.phase] for phase in ends if phase})
+    missing = [phase for phase in used if phase not in there]
+    if missing:
+        asked = repr(member.phase) if member.phase else "an empty cell, which is all three phases,"
+        found = f"{asked} at bus {member.bus!r} without phase {listed(missing)}"
+        row.add("phase", found, f"phases that the bus has: {listed(sorted(there))}")
+        return
+    dark = [phase for phase in used if not supplied[bus_row(grid, member.bus, phase)]]
+    if dark:
+        found = (
+            f"member {member.member!r} at bus {member.bus!r}, where no source reaches phase {listed(dark)}"
+        )
+        meant = _next_switches(grid, bus_row(grid, member.bus, dark[0]))
+        row.add("bus", found, "a supplied bus", meant)
+
+
+def _refuse_spreading(phases: str, problems: ProblemList) -> list[str]:
+    if phases:
+        place = Place(FILE, table="grid", column="phases")
+        found = f"{phases!r} with a three-phase grid"
+        problems.add(place, found, "no such key: each member is on its own phases", "remove it")
+    return []
+
+
 def _check_phases(members: MemberTable, phases: str) -> list[str]:
-    on_one_phase = [member for member in members.members if member.phase]
+    between = [member for member in members.members if len(member.phase) > 1 and member.phase in CONNECTIONS]
+    for member in between:
+        found = f"{member.phase!r} in a balanced study"
+        members.rows[member.member].add(
+            "phase", found, "a, b, c or empty: between phases needs a three-phase grid"
+        )
+    on_one_phase = [member for member in members.members if member.phase and member not in between]
     if phases == "balanced":
         names = listed([member.member for member in on_one_phase], 4)
         text = f"phases: {len(on_one_phase)} members on one phase are spread over all three ({names})"

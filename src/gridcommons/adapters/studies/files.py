@@ -11,6 +11,7 @@ import numpy as np
 
 from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.connections import check_connections
+from gridcommons.adapters.studies.envelopes import ENVELOPE_FILES, read_envelopes
 from gridcommons.adapters.studies.grid import read_study_grid
 from gridcommons.adapters.studies.limits import LIMITS_FILE, read_limits
 from gridcommons.adapters.studies.members import (
@@ -22,18 +23,23 @@ from gridcommons.adapters.studies.members import (
     read_members,
 )
 from gridcommons.adapters.studies.offers import OFFERS_FILE, read_offers
+from gridcommons.adapters.studies.orders import ORDERS_FILE, read_orders
 from gridcommons.adapters.studies.profiles import PRICES_FILE, profiles_path, read_prices, read_profiles
+from gridcommons.adapters.studies.switches import SWITCHES_FILE, read_switches
 from gridcommons.adapters.studies.synthesis import refuse_given_assets, synthesise
 from gridcommons.adapters.studies.synthesis_table import SynthesisTable
 from gridcommons.adapters.studies.toml_file import FILE, StudySettings, read_study_toml
 from gridcommons.model.assets import Asset
+from gridcommons.model.envelopes import Envelopes
 from gridcommons.model.flexibility import Offer
 from gridcommons.model.grid import FloatArray, Grid
 from gridcommons.model.limits import Limits
 from gridcommons.model.members import Community
+from gridcommons.model.orders import StandingOrder
 from gridcommons.model.profiles import Profiles
 from gridcommons.model.storage import energy_path_kwh
 from gridcommons.model.study import Study
+from gridcommons.model.switches import Switch, with_positions
 from gridcommons.model.tariffs import Prices
 from gridcommons.model.time import TimeAxis
 
@@ -53,6 +59,9 @@ class _Pieces:
     prices: Prices | None = None
     today: Community | None = None
     offers: tuple[Offer, ...] = ()
+    switches: tuple[Switch, ...] = ()
+    orders: tuple[StandingOrder, ...] = ()
+    envelopes: Envelopes | None = None
     reference_files: Sequence[Path] = ()
     columns: dict[str, FloatArray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -99,7 +108,11 @@ def _read(folder: Path, problems: ProblemList) -> _Pieces:
     if settings.grid is not None:
         pieces.grid = read_study_grid(folder, settings.grid, problems, pieces.notes)
     if pieces.grid is not None and settings.grid is not None:
-        pieces.notes += check_connections(pieces.grid, members, settings.grid.phases, problems)
+        pieces.switches = read_switches(folder, pieces.grid, problems)
+        # Whoever a closed switch would supply is connected: moving it is what a task may be asked.
+        every = np.ones(len(pieces.switches), dtype=np.bool_)
+        joined = with_positions(pieces.grid, pieces.switches, every)
+        pieces.notes += check_connections(joined, members, settings.grid.phases, problems)
     if is_made:
         refuse_given_assets(folder, members, problems)
     else:
@@ -107,6 +120,8 @@ def _read(folder: Path, problems: ProblemList) -> _Pieces:
     if settings.time is not None:
         pieces.prices = read_prices(folder, settings.time, problems, pieces.notes)
         pieces.offers = read_offers(folder, settings.time, problems)
+        pieces.orders = read_orders(folder, settings.time, problems)
+        pieces.envelopes = read_envelopes(folder, assets, settings.time, problems)
         if pieces.grid is not None:
             pieces.limits = read_limits(folder, settings.limits, pieces.grid, settings.time, problems)
     if settings.synthesis is not None and settings.time is not None and members.is_read:
@@ -147,6 +162,9 @@ def _assemble(folder: Path, pieces: _Pieces) -> Study:
         prices=pieces.prices,
         today=pieces.today,
         offers=pieces.offers,
+        switches=pieces.switches,
+        orders=pieces.orders,
+        envelopes=pieces.envelopes,
         tasks=settings.tasks,
         notes=(*pieces.notes, *_asset_notes(community, profiles)),
         inputs_sha256=_hash(folder, settings, pieces.reference_files),
@@ -162,6 +180,9 @@ def _hash(folder: Path, settings: StudySettings, reference_files: Sequence[Path]
         PRICES_FILE,
         LIMITS_FILE,
         OFFERS_FILE,
+        SWITCHES_FILE,
+        ORDERS_FILE,
+        *ENVELOPE_FILES,
         "profiles.parquet",
         "profiles.csv",
     }

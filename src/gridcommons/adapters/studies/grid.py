@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gridcommons.adapters.grids.opendss_grids import read_opendss
 from gridcommons.adapters.grids.pandapower_grids import open_net, read_grid
 from gridcommons.adapters.grids.plain_json import is_plain, read_plain_grid
 from gridcommons.adapters.grids.reading import (
@@ -30,7 +32,7 @@ def read_study_grid(
         if settings.file:
             reading = _from_file(folder / settings.file, settings, problems)
         else:
-            reading = _from_source(folder, settings)
+            reading = _from_source(folder, settings, problems)
     except StudyError as error:
         problems.found.extend(error.problems)
         return None
@@ -67,31 +69,62 @@ def _json(path: Path, problems: ProblemList) -> Any:
     return None
 
 
-def _from_source(folder: Path, settings: GridSettings) -> GridReading:
+def _from_opendss(folder: Path, settings: GridSettings, problems: ProblemList) -> GridReading | None:
+    place = Place(FILE, table="grid")
+    taps, before = settings.options.get("taps", {}), len(problems.found)
+    for key in settings.options:
+        if key != "taps":
+            problems.add(place.at(column="options"), f"the unknown option {key!r}", "taps")
+    are_numbers = isinstance(taps, dict) and all(type(tap) in (int, float) for tap in taps.values())
+    if not are_numbers:
+        expected = "a table of taps [pu] by transformer, such as { reg1a = 1.0375 }"
+        problems.add(place.at(column="options"), f"taps = {taps!r}", expected)
+    if settings.tap_pos is not None:
+        meant = "write options = { taps = { NAME = 1.0375 } }"
+        problems.add(place.at(column="tap_pos"), f"{settings.tap_pos} with opendss", "no tap_pos", meant)
+    if len(problems.found) > before:
+        return None
+    reading = read_opendss(folder / settings.source.partition(":")[2], {k: float(v) for k, v in taps.items()})
+    return _with_slack(reading, settings)
+
+
+def _with_slack(reading: GridReading, settings: GridSettings) -> GridReading:
+    """The reading with the voltage that the study gives its sources, and a note on it."""
+    if settings.slack_vm_pu is None:
+        return reading
+    grid = replace(reading.grid, sources=with_source_voltage(reading.grid.sources, settings.slack_vm_pu))
+    note = f"override: every source holds {settings.slack_vm_pu:g} pu (slack_vm_pu)"
+    return GridReading(grid, (*reading.notes, note))
+
+
+def _from_source(folder: Path, settings: GridSettings, problems: ProblemList) -> GridReading | None:
+    if settings.source.startswith("opendss:"):
+        return _from_opendss(folder, settings, problems)
     net = open_net(settings.source, settings.options, folder=folder)
     return read_grid(net, slack_vm_pu=settings.slack_vm_pu, tap_pos=settings.tap_pos, file=settings.source)
 
 
 def _from_plain(content: Any, file: str, settings: GridSettings, problems: ProblemList) -> GridReading | None:
     grid = read_plain_grid(content, file)
-    notes = []
     if settings.tap_pos is not None:
         found = f"{settings.tap_pos} with a grid in the plain format"
         expected = "no tap_pos: the taps of this format are fixed in its ratios"
         problems.add(Place(FILE, table="grid", column="tap_pos"), found, expected, "convert the grid anew")
         return None
-    if settings.slack_vm_pu is not None:
-        grid = replace(grid, sources=with_source_voltage(grid.sources, settings.slack_vm_pu))
-        notes.append(f"override: every source holds {settings.slack_vm_pu:g} pu (slack_vm_pu)")
-    before = len(problems.found)
-    _check_plain(grid, file, problems)
-    if len(grid.fixed.name):
-        total_kw, total_kvar = grid.fixed.p_kw.sum(), grid.fixed.q_kvar.sum()
-        notes.append(
-            f"{file}: {len(grid.fixed.name)} fixed injections, together {total_kw:.1f} kW "
-            f"and {total_kvar:.1f} kvar ({listed(grid.fixed.name, 4)})"
-        )
-    return GridReading(grid, tuple(notes)) if len(problems.found) == before else None
+    reading, before = _with_slack(GridReading(grid, ()), settings), len(problems.found)
+    _check_plain(reading.grid, file, problems)
+    notes = [*reading.notes, *_fixed_notes(reading.grid, file)]
+    return GridReading(reading.grid, tuple(notes)) if len(problems.found) == before else None
+
+
+def _fixed_notes(grid: Grid, file: str) -> Iterator[str]:
+    """A line each on what the file itself draws and injects."""
+    for table, words in ((grid.fixed, "fixed injections"), (grid.phase_loads, "fixed loads by phase")):
+        if len(table.name):
+            yield (
+                f"{file}: {len(table.name)} {words}, together {table.p_kw.sum():.1f} kW "
+                f"and {table.q_kvar.sum():.1f} kvar ({listed(table.name, 4)})"
+            )
 
 
 def _check_plain(grid: Grid, file: str, problems: ProblemList) -> None:

@@ -12,14 +12,17 @@ from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.tables import Columns, Row, read_table
 from gridcommons.adapters.studies.toml_file import LimitSettings
 from gridcommons.model.errors import did_you_mean
-from gridcommons.model.grid import FloatArray, Grid
+from gridcommons.model.grid import FloatArray, Grid, IntArray
 from gridcommons.model.limits import LIMIT_NAMES, Limits
+from gridcommons.model.phases import bus_of_row
 from gridcommons.model.time import TimeAxis
 
 LIMITS_FILE = "limits.csv"
 LIMIT_COLUMNS = Columns(("element", "kind", "limit", "value"), ("time",))
 BRANCH_KINDS = ("line", "transformer", "impedance")
 _ALWAYS = -1
+_Target = tuple[str, IntArray, int]
+"""A limit by name, the rows of its element, and the step that it holds in."""
 
 
 def read_limits(
@@ -29,29 +32,23 @@ def read_limits(
     values = _of_settings(settings, grid)
     path = folder / LIMITS_FILE
     rows = read_table(path, LIMIT_COLUMNS, problems) if path.exists() else []
-    timed: list[tuple[str, int, int, float]] = []
+    timed: list[tuple[str, IntArray, int, float]] = []
     seen: dict[tuple[str, int, int], Row] = {}
     for row in rows:
         where = _target(row, grid, time)
-        if where is None:
+        if where is None or not _is_first(row, where, seen):
             continue
-        if where in seen:
-            row.add(
-                "element", "a second value for the same limit", f"one; row {seen[where].place.row} has it"
-            )
-            continue
-        seen[where] = row
-        name, index, step = where
+        name, elements, step = where
         value = row.number("value", low=-math.inf if "degree" in name else 0.0)
         if step == _ALWAYS:
-            values[name][:, index] = value
+            values[name][:, elements] = value
         else:
-            timed.append((name, index, step, value))
+            timed.append((name, elements, step, value))
     # What holds at one time overrides what holds always, whatever the order of the rows.
-    for name, index, step, value in timed:
+    for name, elements, step, value in timed:
         if len(values[name]) == 1:
             values[name] = np.repeat(values[name], time.steps, axis=0)
-        values[name][step, index] = value
+        values[name][step, elements] = value
     limits = Limits(**values)
     _check_bands(limits, grid, seen, problems)
     return limits
@@ -76,8 +73,20 @@ def _of_settings(settings: LimitSettings, grid: Grid) -> dict[str, FloatArray]:
     }
 
 
-def _target(row: Row, grid: Grid, time: TimeAxis) -> tuple[str, int, int] | None:
-    """Limit, index of the element and step (or always) that a row speaks of."""
+def _is_first(row: Row, where: _Target, seen: dict[tuple[str, int, int], Row]) -> bool:
+    """Whether no row before speaks of the same limit; a problem where one does."""
+    name, elements, step = where
+    before = [seen[name, element, step] for element in elements.tolist() if (name, element, step) in seen]
+    if before:
+        found = "a second value for the same limit"
+        row.add("element", found, f"one; row {before[0].place.row} has it")
+        return False
+    seen.update({(name, element, step): row for element in elements.tolist()})
+    return True
+
+
+def _target(row: Row, grid: Grid, time: TimeAxis) -> _Target | None:
+    """Limit, rows of the element and step (or always) that a row speaks of."""
     before = len(row.problems.found)
     kind, name = row.needed_text("kind"), row.needed_text("element")
     if kind and kind not in ("bus", *BRANCH_KINDS):
@@ -85,29 +94,38 @@ def _target(row: Row, grid: Grid, time: TimeAxis) -> tuple[str, int, int] | None
         row.add("kind", repr(kind), listed(known), did_you_mean(kind, known))
     if len(row.problems.found) > before:
         return None
-    index = _element(row, kind, name, grid)
+    elements = _elements(row, kind, name, grid)
     words = LIMIT_NAMES["bus" if kind == "bus" else "branch"]
     limit = row.needed_text("limit")
     if limit and limit not in words:
         row.add("limit", repr(limit), f"a limit of a {kind}: {listed(words)}", did_you_mean(limit, words))
+    elif grid.is_three_phase and limit.endswith("_degree"):
+        expected = (
+            "a limit of voltage or loading: a three-phase grid keeps the 120 degrees between its phases"
+        )
+        row.add("limit", repr(limit), expected, "limit voltages or loadings instead")
     row.needed_text("value")
     step = row.interval("time", time)
     if len(row.problems.found) > before:
         return None
-    return limit, index, _ALWAYS if step is None else step
+    return limit, elements, _ALWAYS if step is None else step
 
 
-def _element(row: Row, kind: str, name: str, grid: Grid) -> int:
+def _elements(row: Row, kind: str, name: str, grid: Grid) -> IntArray:
+    """The rows that a name stands for: in a three-phase grid one of them, or all phases of an element."""
     if kind == "bus":
-        if name not in grid.bus_index:
-            row.add(
-                "element", repr(name), "the name of a bus of the grid", did_you_mean(name, grid.bus_index)
-            )
-        return grid.bus_index.get(name, 0)
-    of_kind = [n for n, k in zip(grid.branches.name, grid.branches.kind, strict=True) if k == kind]
-    if name not in of_kind:
-        row.add("element", repr(name), f"the name of a {kind} of the grid", did_you_mean(name, of_kind))
-    return grid.branch_index.get(name, 0)
+        index, whose = grid.bus_index, "a bus"
+    else:
+        of_kind = zip(grid.branches.name, grid.branches.kind, strict=True)
+        index = {each: grid.branch_index[each] for each, own in of_kind if own == kind}
+        whose = f"a {kind}"
+    if name in index:
+        return np.array([index[name]])
+    phases = [at for each, at in index.items() if grid.is_three_phase and bus_of_row(each) == name]
+    if not phases:
+        known = [*index, *dict.fromkeys(map(bus_of_row, index))] if grid.is_three_phase else index
+        row.add("element", repr(name), f"the name of {whose} of the grid", did_you_mean(name, known))
+    return np.array(phases, dtype=np.int64)
 
 
 def _check_bands(

@@ -11,7 +11,7 @@ from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.tables import Columns, Row, read_table
 from gridcommons.model.assets import ASSET_KINDS, HOUSE_COLUMNS, Asset, rating_columns
 from gridcommons.model.errors import did_you_mean
-from gridcommons.model.members import Contract, Member
+from gridcommons.model.members import CONNECTIONS, Contract, Member
 
 MEMBERS_FILE = "members.csv"
 ASSETS_FILE = "assets.csv"
@@ -27,7 +27,6 @@ ASSET_COLUMNS = Columns(
         *dict.fromkeys(name for kind in ASSET_KINDS.values() for name in rating_columns(kind)),
     ),
 )
-PHASES = ("", "a", "b", "c")
 RESERVED_IDS = ("time", "outdoor")
 NEEDED_TO_DISCHARGE = ("energy_kwh", "soc_min_share", "soc_max_share")
 
@@ -107,8 +106,8 @@ def _new_id(row: Row, column: str, rows: dict[str, Row]) -> str:
 
 def _member(row: Row, name: str) -> Member:
     phase = row.text("phase")
-    if phase not in PHASES:
-        row.add("phase", repr(phase), "a, b, c or empty")
+    if phase not in CONNECTIONS:
+        row.add("phase", repr(phase), f"{listed(filter(None, CONNECTIONS))} or empty")
     share = row.number("battery_share", high=1.0)
     return Member(
         member=name,

@@ -1,4 +1,4 @@
-"""Writes a new study folder from SimBench, a pandapower network, a MATPOWER case or streets."""
+"""Writes a new study folder from SimBench, a pandapower network, a MATPOWER case, streets or OpenDSS."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from gridcommons.adapters.problems import listed
 from gridcommons.adapters.studies.draft import GRID_FILE, NetworkDraft, StudyDraft, refuse_choice
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.adapters.studies.from_net import draft_from_net
+from gridcommons.adapters.studies.from_opendss import draft_from_opendss
 from gridcommons.adapters.studies.from_streets import draft_from_streets
 from gridcommons.adapters.studies.members import ASSET_COLUMNS, ASSETS_FILE, MEMBERS_FILE
 from gridcommons.adapters.studies.simbench import draft_simbench
@@ -25,7 +26,7 @@ from gridcommons.model.errors import Problem, StudyError, did_you_mean
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.time import TimeAxis
 
-SOURCE_KINDS = ("simbench", "pandapower", "matpower", "streets")
+SOURCE_KINDS = ("simbench", "pandapower", "matpower", "streets", "opendss")
 _STUDY_TOML = """\
 name = {name}
 currency = "EUR"
@@ -69,9 +70,9 @@ def new_study(
     ----------
     folder : str or Path
         Where to write; must not exist, or be empty.
-    source_kind : {"simbench", "pandapower", "matpower", "streets"}
+    source_kind : {"simbench", "pandapower", "matpower", "streets", "opendss"}
         What ``source`` is: a SimBench code, a bundled network or file of pandapower, a MATPOWER case,
-        a file of streets, buildings and stations.
+        a file of streets, buildings and stations, a script of OpenDSS.
     source : str
         The code, name or file.
     day : date, optional
@@ -91,6 +92,8 @@ def new_study(
     refuse_choice(day, days)
     if source_kind == "streets":
         draft: StudyDraft = draft_from_streets(Path(source), day, days, station_kva)
+    elif source_kind == "opendss":
+        draft = draft_from_opendss(Path(source), day, days)
     else:
         draft = _network_draft(source_kind, source, day, days)
     _write_whole(draft, target)

@@ -1,0 +1,223 @@
+"""Everything that the page of trading is made from, read from a result folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gridcommons.adapters.parquet_results import read_result
+from gridcommons.adapters.report.clock import Bins, Clock, make_bins
+from gridcommons.adapters.report.figures import number
+from gridcommons.adapters.report.tables import Part, ResultTables
+from gridcommons.adapters.report.trading.scenario_words import SCENARIO_NAMES, cluster_colours
+from gridcommons.adapters.report.trading.switch_day import SwitchDay
+from gridcommons.model.grid import FloatArray, IntArray, Names
+
+MINUTES_PER_HOUR = 60.0
+
+_BILL_COLUMNS = (
+    "scenario",
+    "member",
+    "cluster",
+    "consumption_kwh",
+    "generation_kwh",
+    "bought_kwh",
+    "sold_kwh",
+    "trades_amount",
+    "grid_amount",
+    "shared_amount",
+    "bill_amount",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Exchange:
+    """What a scenario exchanges with the main grid, shape (minutes,) each [kW]."""
+
+    fed_in_kw: FloatArray
+    absorbed_kw: FloatArray
+    losses_kw: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """A result folder and what all sections need of it.
+
+    Parameters
+    ----------
+    tables : ResultTables
+        The tables.
+    summary, provenance : dict
+        As the run left them.
+    clock : Clock
+        The minutes of the result.
+    scenarios : tuple of str
+        Those that were run, in the order of the source.
+    """
+
+    tables: ResultTables
+    summary: dict[str, Any]
+    provenance: dict[str, Any]
+    clock: Clock
+    scenarios: Names
+
+    @property
+    def currency(self) -> str:
+        """Currency of the study; may be empty."""
+        return str(self.provenance.get("currency") or "")
+
+    def amount(self, value: float, digits: int = 2) -> str:
+        """Money: ``3 072.89 EUR``."""
+        return f"{number(value, digits)} {self.currency}".rstrip()
+
+    def figure(self, scenario: str, name: str) -> float:
+        """A figure of a scenario as the summary has it; NaN where it has none."""
+        value = (self.summary.get("scenarios") or {}).get(scenario, {}).get(name)
+        return float("nan") if value is None else float(value)
+
+    @cached_property
+    def bins(self) -> Bins:
+        """Minutes, or hours or days where these are too many to draw."""
+        return make_bins(self.clock)
+
+    @cached_property
+    def last(self) -> str:
+        """The last scenario; empty where there is none."""
+        return self.scenarios[-1] if self.scenarios else ""
+
+    @cached_property
+    def together(self) -> Names:
+        """Scenarios in which members share a grid of their own."""
+        return tuple(name for name in self.scenarios if name != "members")
+
+    @cached_property
+    def exchange(self) -> dict[str, Exchange]:
+        """Exchange with the main grid by scenario."""
+        columns = ("fed_in_kwh", "absorbed_kwh", "losses_kwh")
+        rows = self.tables.whole("grid_exchange", ("scenario", "time", *columns))
+        found = {}
+        for scenario in self.scenarios:
+            mine = rows["scenario"] == scenario
+            if mine.any():
+                step, power = self.clock.step_of(rows["time"][mine]), []
+                for column in columns:
+                    values = np.zeros(self.clock.steps)
+                    values[step] = rows[column][mine] * MINUTES_PER_HOUR
+                    power.append(values)
+                found[scenario] = Exchange(*power)
+        return found
+
+    @cached_property
+    def surplus_kw(self) -> FloatArray:
+        """What all have too much of, whatever the topology, shape (minutes,) [kW]; at least 0.
+
+        The sum of all members, less the losses of the last scenario. Without the scenario of members alone,
+        what the last one exchanges in all.
+        """
+        last = self.exchange[self.last]
+        alone = self.exchange.get("members")
+        if alone is None:
+            return np.maximum(last.fed_in_kw - last.absorbed_kw, 0.0)
+        return np.maximum(alone.fed_in_kw - alone.absorbed_kw - last.losses_kw, 0.0)
+
+    @cached_property
+    def bills(self) -> Part:
+        """Rows of ``bills``."""
+        return self.tables.whole("bills", _BILL_COLUMNS)
+
+    @cached_property
+    def clusters(self) -> Names:
+        """Clusters in the order of the members."""
+        return tuple(dict.fromkeys(str(name) for name in self.bills["cluster"]))
+
+    @cached_property
+    def colours(self) -> dict[str, str]:
+        """Colour of each cluster."""
+        return cluster_colours(self.clusters)
+
+    @cached_property
+    def comparison(self) -> list[dict[str, Any]]:
+        """Rows of ``comparison``: the scenarios, then what the switched one was compared with."""
+        if "comparison" not in self.tables:
+            return []
+        import pyarrow.parquet as pq
+
+        rows: list[dict[str, Any]] = pq.read_table(self.tables.folder / "comparison.parquet").to_pylist()
+        return rows
+
+    @cached_property
+    def switch_days(self) -> dict[str, SwitchDay]:
+        """Switches by scenario."""
+        columns = ("scenario", "time", "switch", "kind", "from_cluster", "to_cluster", "p_kw")
+        rows = self.tables.whole("switch_flows", columns)
+        states = self.tables.whole("switch_states", ("scenario", "time", "switch", "closed"))
+        operations = self.tables.whole("operations", ("time", "switch"))
+        found = {}
+        for scenario in self.together:
+            flows = _of_scenario(rows, scenario)
+            if len(flows["time"]):
+                moves = operations if scenario == "switched" else _none_of(operations)
+                found[scenario] = _switch_day(self, flows, _of_scenario(states, scenario), moves)
+        return found
+
+    @property
+    def switched(self) -> SwitchDay | None:
+        """The switches of the last scenario; None where nothing tells of them."""
+        return self.switch_days.get(self.last)
+
+
+def read_material(folder: Path) -> Material:
+    """What a run left in a folder."""
+    result, tables = read_result(folder), ResultTables(folder)
+    known = result.summary.get("scenarios") or {}
+    names = [
+        *(name for name in SCENARIO_NAMES if name in known),
+        *(n for n in known if n not in SCENARIO_NAMES),
+    ]
+    zone = str(result.provenance.get("timezone") or "UTC")
+    times = tables.whole("grid_exchange", ("time",))["time"]
+    steps = int(result.summary.get("minutes") or 1)
+    if len(times):
+        steps = max(steps, round((times.max() - times.min()) / np.timedelta64(1, "m")) + 1)
+    start = times.min() if len(times) else np.datetime64(0, "ms")
+    return Material(tables, result.summary, result.provenance, Clock(start, 1.0, steps, zone), tuple(names))
+
+
+def _of_scenario(rows: Part, scenario: str) -> Part:
+    mine = rows["scenario"] == scenario
+    return {column: values[mine] for column, values in rows.items()}
+
+
+def _none_of(rows: Part) -> Part:
+    return {column: values[:0] for column, values in rows.items()}
+
+
+def _switch_day(found: Material, flows: Part, states: Part, operations: Part) -> SwitchDay:
+    steps = found.clock.steps
+    names = list(dict.fromkeys(flows["switch"].tolist()))
+    first = [int(np.flatnonzero(flows["switch"] == name)[0]) for name in names]
+    from_cluster = tuple(str(flows["from_cluster"][row]) for row in first)
+    to_cluster = tuple(str(flows["to_cluster"][row]) for row in first)
+    at = {name: column for column, name in enumerate(names)}
+    p_kw = np.zeros((steps, len(names)))
+    p_kw[found.clock.step_of(flows["time"]), _columns(at, flows["switch"])] = flows["p_kw"]
+    # What nobody can move, or has no switch at all, is closed.
+    closed = np.ones((steps, len(names)), dtype=np.bool_)
+    for time, name, is_closed in zip(states["time"], states["switch"], states["closed"], strict=True):
+        if name in at:
+            closed[int(found.clock.step_of(time)) :, at[name]] = is_closed
+    moved = np.zeros((steps, len(names)), dtype=np.int64)
+    known = np.array([name in at for name in operations["switch"]], dtype=np.bool_)
+    step = found.clock.step_of(operations["time"][known]) if known.any() else np.zeros(0, dtype=np.int64)
+    np.add.at(moved, (step, _columns(at, operations["switch"][known])), 1)
+    ends = dict.fromkeys((*found.clusters, *from_cluster, *to_cluster))
+    clusters = tuple(name for name in ends if name)
+    return SwitchDay(tuple(names), from_cluster, to_cluster, clusters, closed, p_kw, moved)
+
+
+def _columns(at: dict[str, int], names: Any) -> IntArray:
+    return np.array([at[str(name)] for name in names], dtype=np.int64)

@@ -1,0 +1,203 @@
+"""Trades over the day: how much is traded inside and between clusters, and at which prices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gridcommons.adapters.report import html
+from gridcommons.adapters.report.clock import dates_of
+from gridcommons.adapters.report.figures import number
+from gridcommons.adapters.report.flexibility.panels import legend
+from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.style import (
+    EXPORT,
+    IMPORT,
+    INK,
+    MUTED,
+    Chart,
+    finish,
+    make_figure,
+    quiet_grid,
+    time_axis,
+)
+from gridcommons.adapters.report.tables import Part
+from gridcommons.adapters.report.trading.material import Material
+from gridcommons.adapters.report.trading.scenario_words import energy, scenario_name, times
+from gridcommons.model.grid import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = ("scenario", "time", "minutes", "tier", "energy_kwh", "price_per_kwh")
+_TIERS = {"cluster": ("within a cluster", "#8464b0"), "community": ("between clusters", "#12936a")}
+_BAND = "#e9edf1"
+_MOST_BINS = 150
+
+
+@dataclass(frozen=True, eq=False)
+class Traded:
+    """Trades in bins of the window.
+
+    Parameters
+    ----------
+    first : (bins + 1,)
+        First minute of each bin.
+    tier : tuple of str
+        Tiers that have trades.
+    power_kw : (tiers, bins)
+        Mean power traded [kW].
+    price_per_kwh : (3, tiers, bins)
+        Lowest, mean by energy and highest price; NaN without trades [currency/kWh].
+    """
+
+    first: IntArray
+    tier: tuple[str, ...]
+    power_kw: FloatArray
+    price_per_kwh: FloatArray
+
+
+def price_section(found: Material) -> Section | None:
+    """Prices and power of the trades of the last scenario; None where nobody trades."""
+    rows = found.tables.whole("trades", _COLUMNS)
+    if not len(rows["time"]):
+        return None
+    rows = {name: values[rows["scenario"] == found.last] for name, values in rows.items()}
+    heading = "Trades and their prices"
+    if not len(rows["time"]):
+        return Section("trades", heading, html.nothing("In the last scenario nobody trades."))
+    traded, band = bin_trades(found, rows), price_band(found)
+    body = html.text(_said(found, rows, band is not None)) + html.figure(draw_trades(found, traded, band))
+    return Section("trades", heading, body + tier_table(found, rows))
+
+
+def _said(found: Material, rows: Part, has_band: bool) -> str:
+    low, high = float(rows["price_per_kwh"].min()), float(rows["price_per_kwh"].max())
+    said = (
+        f"{times(len(rows['time']), 'trade')} ({scenario_name(found.last)}) at {number(low, 4)} to "
+        f"{number(high, 4)} {found.currency or '1'}/kWh. A trade holds from one round to the next."
+    )
+    if has_band:
+        said += (
+            " The grey band lies between what sellers would get and buyers would pay in the market at the least and "
+            "the most; a price inside it is better for both than the main grid's."
+        )
+    return said
+
+
+def bin_trades(found: Material, rows: Part) -> Traded:
+    """Energy and prices by bins of equal length; a trade counts evenly over its minutes."""
+    steps = found.clock.steps
+    width = max(1, -(-steps // _MOST_BINS))
+    first = np.append(np.arange(0, steps, width), steps)
+    tiers = tuple(name for name in _TIERS if (rows["tier"] == name).any())
+    tiers += tuple(name for name in dict.fromkeys(rows["tier"].tolist()) if name not in tiers)
+    begin = found.clock.step_of(rows["time"])
+    minute_kwh = rows["energy_kwh"] / rows["minutes"]
+    power_kw = np.zeros((len(tiers), len(first) - 1))
+    price = np.full((3, len(tiers), len(first) - 1), np.nan)
+    for place, tier in enumerate(tiers):
+        mine = np.flatnonzero(rows["tier"] == tier)
+        trade = np.repeat(mine, rows["minutes"][mine])
+        after = np.arange(len(trade)) - np.repeat(
+            np.cumsum(rows["minutes"][mine]) - rows["minutes"][mine], rows["minutes"][mine]
+        )
+        bins = (begin[trade] + after) // width
+        energy_kwh, paid = minute_kwh[trade], rows["price_per_kwh"][trade]
+        sums = np.bincount(bins, energy_kwh, len(first) - 1)
+        power_kw[place] = sums / np.diff(first) * 60.0
+        some = sums > 0.0
+        price[1, place, some] = (np.bincount(bins, energy_kwh * paid, len(first) - 1)[some]) / sums[some]
+        np.fmin.at(price[0, place], bins, paid)
+        np.fmax.at(price[2, place], bins, paid)
+    return Traded(first, tiers, power_kw, price)
+
+
+def price_band(found: Material) -> FloatArray | None:
+    """Least asked and most bid of all orders by the minute, shape (2, minutes); None without orders."""
+    orders = found.tables.whole("orders", ("time", "side", "price_per_kwh"))
+    if not len(orders["time"]):
+        return None
+    band = np.full((2, found.clock.steps), np.nan)
+    step = found.clock.step_of(orders["time"])
+    for row, side, pick in ((0, "sell", np.fmin), (1, "buy", np.fmax)):
+        mine = orders["side"] == side
+        pick.at(band[row], step[mine], orders["price_per_kwh"][mine])
+    known = np.isfinite(band)
+    # Prices hold until the next round.
+    last = np.maximum.accumulate(np.where(known, np.arange(found.clock.steps), -1), axis=1)
+    return np.where(last >= 0, np.take_along_axis(band, np.maximum(last, 0), axis=1), np.nan)
+
+
+def draw_trades(found: Material, traded: Traded, band: FloatArray | None) -> Chart:
+    """Prices above, power traded below, on one axis of time."""
+    figure = make_figure(4.1)
+    prices = figure.add_axes((0.055, 0.475, 0.93, 0.425))
+    powers = figure.add_axes((0.055, 0.115, 0.93, 0.25))
+    dates = dates_of(found.clock, traded.first)
+    if band is not None:
+        edges = dates_of(found.clock, np.arange(found.clock.steps + 1))
+        low, high = (np.append(values, values[-1]) for values in band)
+        prices.fill_between(edges, low, high, step="post", color=_BAND, linewidth=0)
+    base = np.zeros(traded.power_kw.shape[1])
+    for place, tier in enumerate(traded.tier):
+        colour = _TIERS.get(tier, (tier, INK))[1]
+        low, mean, high = (_closed(traded.price_per_kwh[k, place]) for k in range(3))
+        prices.fill_between(dates, low, high, step="post", color=colour, alpha=0.25, linewidth=0)
+        prices.step(dates, mean, where="post", color=colour, linewidth=1.5)
+        top = base + traded.power_kw[place]
+        powers.fill_between(
+            dates, _closed(base), _closed(top), step="post", color=colour, alpha=0.8, linewidth=0
+        )
+        base = top
+    _finish(found, figure, (prices, powers), traded, band is not None)
+    totals = traded.power_kw @ np.diff(traded.first) / 60.0
+    told = [f"{_TIERS.get(t, (t,))[0]} {energy(float(x))}" for t, x in zip(traded.tier, totals, strict=True)]
+    return finish(figure, "Trades over the day: " + ", ".join(told), "trades")
+
+
+def _finish(found: Material, figure: Figure, both: tuple[Axes, Axes], traded: Traded, has_band: bool) -> None:
+    dates = dates_of(found.clock, traded.first)
+    for axes, is_last in zip(both, (False, True), strict=True):
+        quiet_grid(axes)
+        time_axis(axes, dates, found.clock.timezone, label=is_last)
+        axes.tick_params(labelbottom=is_last)
+    both[1].set_ylim(bottom=0.0)
+    both[1].set_title("Power traded [kW]", pad=6)
+    entries = [("■", colour, words) for t, (words, colour) in _TIERS.items() if t in traded.tier]
+    entries += [("■", "#c9d1d9", "between the orders' limit prices")] if has_band else []
+    legend(figure, entries, f"price, mean and range [{found.currency or '1'}/kWh]")
+
+
+def _closed(values: FloatArray) -> FloatArray:
+    return np.append(values, values[-1:])
+
+
+def tier_table(found: Material, rows: Part) -> str:
+    """Energy, money and prices of each tier."""
+    unit = f" [{found.currency}]" if found.currency else ""
+    per_kwh = f" [{found.currency or '1'}/kWh]"
+    heads = {"tier": "trades", "count#": "how many", "energy#": "energy [kWh]", "money#": f"money{unit}"}
+    heads |= {"low#": f"lowest price{per_kwh}", "mean#": "mean", "high#": "highest"}
+    lines = []
+    for tier in dict.fromkeys((*_TIERS, *rows["tier"].tolist())):
+        mine = rows["tier"] == tier
+        if not mine.any():
+            continue
+        kwh, price = rows["energy_kwh"][mine], rows["price_per_kwh"][mine]
+        total, money = float(kwh.sum()), float(kwh @ price)
+        lines.append(
+            {
+                "tier": _TIERS.get(str(tier), (str(tier),))[0],
+                "count#": number(int(mine.sum())),
+                "energy#": number(total, 1),
+                "money#": number(money, 2),
+                "low#": number(float(price.min()), 4),
+                "mean#": number(money / total if total else float("nan"), 4),
+                "high#": number(float(price.max()), 4),
+            }
+        )
+    return html.table(heads, lines)

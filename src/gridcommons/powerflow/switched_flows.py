@@ -1,0 +1,195 @@
+"""What switch positions over time do in the grid: a load flow a row, those of a topology at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridcommons.model.clusters import ClusterMap
+from gridcommons.model.envelopes import net_power_kw, within_envelopes
+from gridcommons.model.errors import NotConvergedError
+from gridcommons.model.grid import BoolArray, FloatArray, Grid, IntArray
+from gridcommons.model.study import Study
+from gridcommons.model.switches import with_positions
+from gridcommons.model.topology import supplied_buses
+from gridcommons.powerflow.admittance import build_network
+from gridcommons.powerflow.flow import solve_power_flow
+from gridcommons.powerflow.solution import FlowSolution, Injections
+
+
+@dataclass(frozen=True, eq=False)
+class SwitchedFlows:
+    """Flows over time, a row a minute or an interval.
+
+    Parameters
+    ----------
+    pcc_kw : (rows, pccs)
+        What the main grid delivers at each connection, negative where it is fed [kW].
+    losses_kw : (rows,)
+        Losses of the grid [kW].
+    link_kw : (rows, links)
+        Power over each link, positive from its cluster ``a`` to ``b`` [kW].
+    vm_pu : (rows, 2)
+        Least and greatest voltage of any bus with supply [pu].
+    bus : (rows, 2)
+        Where they are.
+    unserved_kw, curtailed_kw : (rows,)
+        Consumption and generation of members without a way to the main grid: nothing flows there [kW].
+    fixed_kw : (rows,)
+        What the grid file's own injections and loads draw beside the members, at nominal voltage [kW].
+    """
+
+    pcc_kw: FloatArray
+    losses_kw: FloatArray
+    link_kw: FloatArray
+    vm_pu: FloatArray
+    bus: IntArray
+    unserved_kw: FloatArray
+    curtailed_kw: FloatArray
+    fixed_kw: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Connected:
+    """The power of every asset at the rows of the grid that it uses.
+
+    Parameters
+    ----------
+    bus, to_bus : (terminals,)
+        Rows of ``Buses``.
+    p_kw, q_kvar : (steps, terminals)
+        Net power [kW], [kvar].
+    step_of_row : (rows,)
+        Step of each row of time.
+    """
+
+    bus: IntArray
+    to_bus: IntArray
+    p_kw: FloatArray
+    q_kvar: FloatArray
+    step_of_row: IntArray
+
+
+def connect(study: Study, rows_a_step: int = 1) -> Connected:
+    """All assets of a study, following their profiles within envelopes, a step for so many rows of time."""
+    community, profiles, time = study.community, study.profiles, study.time
+    at = community.terminals(study.grid)
+    p_kw = within_envelopes(community, net_power_kw(community, profiles), study.envelopes)
+    q_kvar = np.empty_like(p_kw)
+    for index, asset in enumerate(community.assets):
+        q_kvar[:, index] = profiles.net_kvar(asset, p_kw[:, index])
+    of_row = np.repeat(np.arange(time.steps), rows_a_step)
+    return Connected(at.bus, at.to_bus, p_kw[:, at.asset] * at.share, q_kvar[:, at.asset] * at.share, of_row)
+
+
+def simulate_switched(
+    study: Study, clusters: ClusterMap, connected: Connected, positions: BoolArray, method: str
+) -> SwitchedFlows:
+    """Flows of every minute with the switches in given positions, shape (rows, switches).
+
+    Raises
+    ------
+    NotConvergedError
+        If a row has no operable solution: which, with which switches closed.
+    """
+    rows = len(positions)
+    graph = clusters.graph
+    flows = SwitchedFlows(
+        np.zeros((rows, len(graph.pccs))),
+        np.zeros(rows),
+        np.zeros((rows, len(graph.links))),
+        np.full((rows, 2), np.nan),
+        np.full((rows, 2), -1, dtype=np.int64),
+        np.zeros(rows),
+        np.zeros(rows),
+        np.zeros(rows),
+    )
+    distinct, which = np.unique(positions, axis=0, return_inverse=True)
+    for index, closed in enumerate(distinct):
+        mine = np.flatnonzero(which == index)
+        steps, back = np.unique(connected.step_of_row[mine], return_inverse=True)
+        _simulate_topology(study, clusters, (connected, steps, method), closed, _Filled(flows, mine, back))
+    return flows
+
+
+@dataclass(frozen=True, eq=False)
+class _Filled:
+    """Rows of time that one topology's flows fill, and the scenario of each."""
+
+    flows: SwitchedFlows
+    row: IntArray
+    scenario: IntArray
+
+    def put(self, name: str, values: FloatArray | IntArray) -> None:
+        """Values a scenario, shape (scenarios, …)."""
+        getattr(self.flows, name)[self.row] = values[self.scenario]
+
+
+def _simulate_topology(
+    study: Study,
+    clusters: ClusterMap,
+    what: tuple[Connected, IntArray, str],
+    closed: BoolArray,
+    filled: _Filled,
+) -> None:
+    connected, steps, method = what
+    grid = with_positions(study.grid, study.switches, closed)
+    alive = supplied_buses(grid)[connected.bus]
+    lost_kw = connected.p_kw[steps][:, ~alive]
+    filled.put("unserved_kw", np.maximum(lost_kw, 0.0).sum(axis=1))
+    filled.put("curtailed_kw", np.maximum(-lost_kw, 0.0).sum(axis=1))
+    network = build_network(grid)
+    p_kw, q_kvar = (power[steps][:, alive] for power in (connected.p_kw, connected.q_kvar))
+    injections = Injections(connected.bus[alive], p_kw, q_kvar, to_bus=_between(connected.to_bus[alive]))
+    solution = solve_power_flow(network, injections, method=method)
+    if not solution.solved.all():
+        _tell_unsolved(study, solution, steps, closed)
+    switch_kw = _switch_kw(study, clusters, solution)
+    links = len(clusters.graph.links)
+    link_kw, pcc_kw = switch_kw[:, :links], switch_kw[:, links:]
+    # What the main grid delivers before its connection is lost on the way there, or drawn inside the cluster.
+    source_kw = solution.source_kw()
+    for zone, rows in enumerate(clusters.sources_of_zone):
+        mine = np.flatnonzero(clusters.pcc_zone == zone)
+        pcc_kw[:, mine[0]] += source_kw[:, rows].sum(axis=1) - pcc_kw[:, mine].sum(axis=1)
+    filled.put("pcc_kw", pcc_kw)
+    filled.put("link_kw", link_kw)
+    filled.put("losses_kw", solution.losses_kw())
+    filled.put("fixed_kw", np.full(len(steps), _fixed_kw(grid)))
+    vm_pu = solution.vm_pu()
+    low, high = np.nanargmin(vm_pu, axis=1), np.nanargmax(vm_pu, axis=1)
+    row = np.arange(len(vm_pu))
+    filled.put("vm_pu", np.stack([vm_pu[row, low], vm_pu[row, high]], axis=1))
+    filled.put("bus", np.stack([low, high], axis=1))
+
+
+def _fixed_kw(grid: Grid) -> float:
+    """What the grid file's own injections and loads draw where a source reaches them [kW]."""
+    supplied, fixed, loads = supplied_buses(grid), grid.fixed, grid.phase_loads
+    return float(fixed.p_kw[supplied[fixed.bus]].sum() + loads.p_kw[supplied[loads.bus]].sum())
+
+
+def _switch_kw(study: Study, clusters: ClusterMap, solution: FlowSolution) -> FloatArray:
+    """Power over links from ``a`` to ``b``, then over PCCs into clusters, (scenarios, links + PCCs) [kW]."""
+    from_kw = solution.p_from_kw()
+    power_kw = np.zeros((len(from_kw), len(clusters.switch_row)))
+    for column, row in enumerate(clusters.switch_row):
+        if row >= 0:
+            through_kw = from_kw[:, list(study.switches[row].branches)].sum(axis=1)
+            power_kw[:, column] = through_kw if clusters.forward[column] else -through_kw
+    return power_kw
+
+
+def _between(to_bus: IntArray) -> IntArray | None:
+    return to_bus if (to_bus >= 0).any() else None
+
+
+def _tell_unsolved(study: Study, solution: FlowSolution, steps: IntArray, closed: BoolArray) -> None:
+    first = int(steps[np.flatnonzero(~solution.solved)[0]])
+    names = [switch.name for switch, is_closed in zip(study.switches, closed, strict=True) if is_closed]
+    raise NotConvergedError(
+        f"no operable load flow in {int((~solution.solved).sum())} of {len(steps)} intervals, first at "
+        f"{study.time.local(first).isoformat()}, with {', '.join(names) or 'no switch'} closed: more power "
+        f"than the grid can carry that way (worst mismatch {solution.mismatch_pu.max():.3g} pu)"
+    )

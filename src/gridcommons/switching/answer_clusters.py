@@ -1,0 +1,208 @@
+"""The answer to ``injection`` and ``exchange``: positions between clusters in every interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from gridcommons.model.clusters import ClusterMap
+from gridcommons.model.grid import BoolArray, FloatArray
+from gridcommons.model.results import Columns, LazyTables, Result, text_column
+from gridcommons.model.study import Study
+from gridcommons.model.switches import Moves, positions
+from gridcommons.ports import Engines, Loaded, SwitchController, SwitchWish
+from gridcommons.powerflow.switched_flows import Connected, SwitchedFlows, connect, simulate_switched
+from gridcommons.switching.controller import make_controller
+from gridcommons.switching.settings import Settings
+
+SCENARIOS = ("before", "after")
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Positions over the window, what was expected of them, and the operations at each step that has any."""
+
+    closed: BoolArray
+    planned_kw: FloatArray
+    best_kw: FloatArray
+    moves: dict[int, Moves]
+    notes: tuple[str, ...]
+
+
+def answer_clusters(study: Study, settings: Settings, engines: Engines) -> Result:
+    """Positions of the switches between clusters in every interval; see ``run``."""
+    connected, controller = connect(study), make_controller(settings.method)
+    clusters = controller.find_clusters(study.grid, study.community.members, study.switches)
+    with engines.progress("intervals", study.time.steps) as told:
+        plan = _plan(study, settings, (clusters, controller, connected), told)
+    start = np.tile(positions(study.switches), (study.time.steps, 1))
+    flows = [
+        simulate_switched(study, clusters, connected, closed, engines.method)
+        for closed in (start, plan.closed)
+    ]
+    for name, columns in _tables(study, clusters, plan, flows).items():
+        if len(next(iter(columns.values()))):
+            engines.sink.write(name, columns)
+    summary = _summary(study, settings, plan, flows)
+    return Result("switching", LazyTables(engines.sink.readers()), summary, {})
+
+
+def _plan(
+    study: Study, settings: Settings, by: tuple[ClusterMap, SwitchController, Connected], told: Any
+) -> _Plan:
+    clusters, controller, connected = by
+    balance_kw, price = _balances(study, clusters), _prices(study)
+    aim: Literal["injection", "exchange"] = "injection" if settings.objective == "injection" else "exchange"
+    wish = SwitchWish(settings.parallel_allowed, aim, worth_hours=settings.worth_minutes / 60.0)
+    best = make_controller("optimal")
+    now, notes, moves = positions(study.switches), dict[str, None](), dict[int, Moves]()
+    closed = np.empty((study.time.steps, len(now)), dtype=np.bool_)
+    planned_kw, best_kw = np.zeros((2, study.time.steps))
+    for step in range(study.time.steps):
+        current = clusters.closed_of(now)
+        topology = controller.plan(
+            clusters.graph, balance_kw[step], current, replace(wish, price_per_kwh=float(price[step]))
+        )
+        least = best.plan(clusters.graph, balance_kw[step], current, wish)
+        planned_kw[step], best_kw[step] = topology.injection_kw, least.injection_kw
+        notes |= dict.fromkeys(topology.notes)
+        goal = clusters.positions_of(np.concatenate([topology.link_closed, topology.pcc_closed]))
+        if (goal != now).any():
+            made = controller.move(_loaded(study, settings, connected, step), now, goal)
+            notes |= {made.reason: None} if made.reason else {}
+            if len(made.switch):
+                moves[step] = made
+            now = made.reached
+        closed[step] = now
+        told(1)
+    return _Plan(closed, planned_kw, best_kw, moves, tuple(notes))
+
+
+def _balances(study: Study, clusters: ClusterMap) -> FloatArray:
+    """Surplus of each cluster, shape (steps, clusters) [kW]."""
+    row = {member.member: k for k, member in enumerate(study.community.members)}
+    p_kw = np.zeros((study.time.steps, len(row)))
+    for asset in study.community.assets:
+        p_kw[:, row[asset.member]] += asset.net_kw(study.profiles.signals(asset))
+    return clusters.balance_kw(p_kw)
+
+
+def _prices(study: Study) -> FloatArray:
+    """What a kWh of exchange less is worth, shape (steps,); infinite where the study has no prices."""
+    if study.prices is None:
+        return np.full(study.time.steps, np.inf)
+    prices = study.prices
+    worth = (
+        prices.import_price_per_kwh + np.nan_to_num(prices.network_fee_per_kwh) - prices.export_price_per_kwh
+    )
+    return np.where(np.isfinite(worth), np.maximum(worth, 0.0), np.inf)
+
+
+def _loaded(study: Study, settings: Settings, connected: Connected, step: int) -> Loaded:
+    return Loaded(
+        study.grid,
+        study.switches,
+        study.limits.window(step, step + 1),
+        connected.bus,
+        connected.to_bus,
+        connected.p_kw[step],
+        connected.q_kvar[step],
+        settings.parallel_allowed,
+    )
+
+
+def _tables(
+    study: Study, clusters: ClusterMap, plan: _Plan, flows: list[SwitchedFlows]
+) -> dict[str, Columns]:
+    time, hours = study.time.stamps(), study.time.step_hours
+    names = [switch.name for switch in study.switches]
+    shown = np.array(sorted({0, *plan.moves}), dtype=np.int64)
+    operations = [
+        (time[step], number, name, bool(closes))
+        for step, made in plan.moves.items()
+        for number, (name, closes) in enumerate(zip(made.switch, made.closes, strict=True))
+    ]
+    return {
+        "switch_states": {
+            "time": np.repeat(time[shown], len(names)),
+            "scenario": text_column(["after"] * (len(shown) * len(names))),
+            "switch": text_column(names * len(shown)),
+            "closed": plan.closed[shown].ravel(),
+        },
+        "operations": {
+            "time": np.array([row[0] for row in operations], dtype=time.dtype),
+            "operation": np.array([row[1] for row in operations], dtype=np.int64),
+            "switch": text_column(row[2] for row in operations),
+            "closes": np.array([row[3] for row in operations], dtype=np.bool_),
+        },
+        "grid_exchange": {
+            "scenario": text_column(np.repeat(SCENARIOS, len(time)).tolist()),
+            "time": np.tile(time, 2),
+            "fed_in_kwh": np.concatenate([_fed_in_kw(flow) for flow in flows]) * hours,
+            "absorbed_kwh": np.concatenate([_absorbed_kw(flow) for flow in flows]) * hours,
+            "losses_kwh": np.concatenate([flow.losses_kw for flow in flows]) * hours,
+        },
+        "switch_flows": _switch_flows(study, clusters, flows[1]),
+        "switching_gap": {
+            "time": time,
+            "planned_fed_in_kw": plan.planned_kw,
+            "best_fed_in_kw": plan.best_kw,
+        },
+    }
+
+
+def _switch_flows(study: Study, clusters: ClusterMap, flow: SwitchedFlows) -> Columns:
+    """Power over each link, from its first cluster to its second, and at each connection into the cluster."""
+    graph, steps = clusters.graph, study.time.steps
+    names = [switch.name for switch in graph.switches]
+    first = [link.a for link in graph.links] + [""] * len(graph.pccs)
+    second = [link.b for link in graph.links] + [pcc.cluster for pcc in graph.pccs]
+    return {
+        "scenario": text_column(["after"] * (steps * len(names))),
+        "time": np.repeat(study.time.stamps(), len(names)),
+        "switch": text_column(names * steps),
+        "kind": text_column((["link"] * len(graph.links) + ["pcc"] * len(graph.pccs)) * steps),
+        "from_cluster": text_column(first * steps),
+        "to_cluster": text_column(second * steps),
+        "p_kw": np.concatenate([flow.link_kw, flow.pcc_kw], axis=1).ravel(),
+    }
+
+
+def _fed_in_kw(flow: SwitchedFlows) -> FloatArray:
+    return np.asarray(np.maximum(-flow.pcc_kw, 0.0).sum(axis=1))
+
+
+def _absorbed_kw(flow: SwitchedFlows) -> FloatArray:
+    return np.asarray(np.maximum(flow.pcc_kw, 0.0).sum(axis=1))
+
+
+def _summary(study: Study, settings: Settings, plan: _Plan, flows: list[SwitchedFlows]) -> dict[str, Any]:
+    hours = study.time.step_hours
+    planned_kwh, best_kwh = float(plan.planned_kw.sum() * hours), float(plan.best_kw.sum() * hours)
+    more_kwh = planned_kwh - best_kwh
+    last = [switch.name for switch, on in zip(study.switches, plan.closed[-1], strict=True) if not on]
+    before, after = flows
+    return {
+        "objective": settings.objective,
+        "method": settings.method,
+        "switches": len(study.switches),
+        "fed_in_kwh": float(_fed_in_kw(after).sum() * hours),
+        "absorbed_kwh": float(_absorbed_kw(after).sum() * hours),
+        "fed_in_before_kwh": float(_fed_in_kw(before).sum() * hours),
+        "absorbed_before_kwh": float(_absorbed_kw(before).sum() * hours),
+        "losses_kw": float(after.losses_kw.mean()),
+        "losses_before_kw": float(before.losses_kw.mean()),
+        "open_branches": last,
+        "planned_fed_in_kwh": planned_kwh,
+        "best_fed_in_kwh": best_kwh,
+        "gap_share": more_kwh / best_kwh if best_kwh > 1e-9 else (0.0 if more_kwh <= 1e-6 else None),
+        "topology_changes": len(plan.moves),
+        "operations": sum(len(made.switch) for made in plan.moves.values()),
+        "operation_cost_amount": sum(made.cost_amount for made in plan.moves.values()),
+        "unserved_kwh": float(after.unserved_kw.sum() * hours),
+        "curtailed_kwh": float(after.curtailed_kw.sum() * hours),
+        "vm_min_pu": float(np.nanmin(after.vm_pu[:, 0])) if np.isfinite(after.vm_pu[:, 0]).any() else None,
+        "notes": list(plan.notes),
+    }

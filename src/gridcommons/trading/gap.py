@@ -1,0 +1,75 @@
+"""How far the topologies of a day are from the best ones for the same balances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gridcommons.model.grid import FloatArray, IntArray
+from gridcommons.model.results import Columns
+from gridcommons.ports import Engines, SwitchWish
+from gridcommons.trading.day import Field, ScenarioDay
+from gridcommons.trading.tables import stamps
+
+
+@dataclass(frozen=True, eq=False)
+class Gap:
+    """Exchange that was planned and that the best topology would have had, by community round.
+
+    Parameters
+    ----------
+    round, minute : (rounds,)
+        Which, and when it took effect.
+    planned_kw, best_kw : (rounds,)
+        Power fed in [kW].
+    hours : (rounds,)
+        How long each held [h].
+    """
+
+    round: IntArray
+    minute: IntArray
+    planned_kw: FloatArray
+    best_kw: FloatArray
+    hours: FloatArray
+
+    @property
+    def planned_kwh(self) -> float:
+        """Fed in as planned over the day [kWh]."""
+        return float(self.planned_kw @ self.hours)
+
+    @property
+    def best_kwh(self) -> float:
+        """Fed in with the best topologies [kWh]."""
+        return float(self.best_kw @ self.hours)
+
+    def table(self, field: Field) -> Columns:
+        """A row a round."""
+        return {
+            "round": self.round,
+            "time": stamps(field, self.minute),
+            "planned_fed_in_kw": self.planned_kw,
+            "best_fed_in_kw": self.best_kw,
+        }
+
+
+def optimum_of_rounds(field: Field, engines: Engines, switched: ScenarioDay) -> Gap:
+    """The rounds of a switched day beside the best of all topologies for what each round knew."""
+    placed, rounds = switched.positions, switched.rounds
+    assert placed is not None and rounds is not None
+    ruling = np.flatnonzero(np.isfinite(placed.expected_kw).all(axis=1))
+    best = engines.switch_controller("optimal")
+    wish = SwitchWish(field.settings.parallel_allowed)
+    start = field.clusters.closed_of(placed.closed[0])
+    best_kw = [
+        best.plan(field.clusters.graph, field.day.balance_kw[minute], start, wish).injection_kw
+        for minute in rounds.minute[ruling]
+    ]
+    effect = rounds.effect_minute[ruling]
+    return Gap(
+        ruling,
+        effect,
+        np.maximum(placed.expected_kw[ruling], 0.0).sum(axis=1),
+        np.array(best_kw),
+        np.diff(np.append(effect, field.day.minutes)) / 60.0,
+    )

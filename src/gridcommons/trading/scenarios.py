@@ -1,0 +1,174 @@
+"""The four scenarios of a day (source 4, §4.2): who is joined with whom, and which switches stand where.
+
+1 ``members``: each member alone with the main grid; losses are the grid operator's. 2 ``clusters``: each
+cluster behind its own connection, one without a connection joined to the neighbour over the link of largest
+capacity. 3 ``joined``: every link and connection closed, connections in parallel, as nobody moves a switch.
+4 ``switched``: positions follow each community round.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gridcommons.model.clusters import ClusterGraph, ClusterMap, groups
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+from gridcommons.model.study import Study
+from gridcommons.model.switches import Moves
+from gridcommons.ports import Loaded, SwitchController, SwitchWish
+from gridcommons.powerflow.switched_flows import Connected
+from gridcommons.trading.community_day import CommunityDay
+from gridcommons.trading.rounds import Rounds
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A change of topology in the course of a day.
+
+    Parameters
+    ----------
+    round : int
+        Community round that decided it.
+    minute : int
+        When it takes effect.
+    moves : Moves
+        Operations, in their order.
+    """
+
+    round: int
+    minute: int
+    moves: Moves
+
+
+@dataclass(frozen=True, eq=False)
+class Positions:
+    """Where switches stand over a day.
+
+    Parameters
+    ----------
+    closed : (minutes, switches)
+        Positions.
+    changes : tuple of Change
+        Changes of topology.
+    expected_kw : (rounds, pccs)
+        Exchange that the grid operator is told to expect after each community round, positive when fed in
+        [kW]; NaN in other rounds.
+    notes : tuple of str
+        What could not be done, and why.
+    """
+
+    closed: BoolArray
+    changes: tuple[Change, ...]
+    expected_kw: FloatArray
+    notes: tuple[str, ...]
+
+    @property
+    def operations(self) -> int:
+        """Switches moved over the day."""
+        return sum(len(change.moves.switch) for change in self.changes)
+
+    @property
+    def cost_amount(self) -> float:
+        """What they cost, in the currency of the study."""
+        return sum(change.moves.cost_amount for change in self.changes)
+
+
+def clusters_alone(graph: ClusterGraph) -> BoolArray:
+    """Links, then PCCs: every connection closed, and the links by which those without one reach one."""
+    link_closed = np.array([not link.can_open for link in graph.links], dtype=np.bool_)
+    pcc_closed = graph.pcc_carries.copy()
+    order = np.argsort(-graph.link_capacity_kw, kind="stable")
+    for _ in graph.clusters:
+        label = groups(graph, link_closed)
+        has_pcc = np.isin(label, label[graph.pcc_cluster[pcc_closed]])
+        a, b = graph.link_ends[order].T if len(order) else (order, order)
+        leads = graph.link_carries[order] & (has_pcc[a] != has_pcc[b])
+        if not leads.any():
+            break
+        link_closed[order[np.flatnonzero(leads)[0]]] = True
+    return np.concatenate([link_closed, pcc_closed])
+
+
+def all_joined(graph: ClusterGraph) -> BoolArray:
+    """Links, then PCCs: everything closed that can be."""
+    return np.concatenate([graph.link_carries, graph.pcc_carries])
+
+
+def constant_positions(clusters: ClusterMap, closed: BoolArray, shape: tuple[int, int]) -> Positions:
+    """The same positions all day, of (minutes, rounds)."""
+    minutes, rounds = shape
+    everywhere = np.tile(clusters.positions_of(closed), (minutes, 1))
+    return Positions(everywhere, (), np.full((rounds, len(clusters.graph.pccs)), np.nan), ())
+
+
+@dataclass(frozen=True, eq=False)
+class Switchyard:
+    """Whoever moves the switches of a day: a controller and what it looks at.
+
+    Parameters
+    ----------
+    study : Study
+        Grid, switches and limits.
+    clusters : ClusterMap
+        The graph of its clusters.
+    controller : SwitchController
+        Finds positions and ways.
+    wish : SwitchWish
+        What is wanted of them.
+    connected : Connected
+        Power of every asset.
+    """
+
+    study: Study
+    clusters: ClusterMap
+    controller: SwitchController
+    wish: SwitchWish
+    connected: Connected
+
+    def follow(self, day: CommunityDay, rounds: Rounds, start: BoolArray) -> Positions:
+        """Positions over a day that starts from given ones, (switches,), and follows its community rounds."""
+        now, notes = start, dict[str, None]()
+        closed = np.tile(now, (day.minutes, 1))
+        changes: list[Change] = []
+        expected_kw = np.full((len(rounds), len(self.clusters.graph.pccs)), np.nan)
+        ruling = rounds.is_kind("community") & rounds.takes_effect & (rounds.effect_minute < day.minutes)
+        for index in np.flatnonzero(ruling).tolist():
+            decided, minute = int(rounds.minute[index]), int(rounds.effect_minute[index])
+            price = day.band(decided)
+            wish = replace(self.wish, price_per_kwh=price.retail_price_per_kwh - price.feed_in_price_per_kwh)
+            topology = self.controller.plan(
+                self.clusters.graph, day.balance_kw[decided], self.clusters.closed_of(now), wish
+            )
+            expected_kw[index] = topology.pcc_exchange_kw
+            notes |= dict.fromkeys(topology.notes)
+            wanted = np.concatenate([topology.link_closed, topology.pcc_closed])
+            goal = self.clusters.positions_of(wanted)
+            if (goal != now).any():
+                moves = self.controller.move(self._loaded(minute), now, goal)
+                if moves.reason:
+                    notes[moves.reason] = None
+                if len(moves.switch):
+                    changes.append(Change(index, minute, moves))
+                now = moves.reached
+                closed[minute:] = now
+        return Positions(closed, tuple(changes), expected_kw, tuple(notes))
+
+    def _loaded(self, minute: int) -> Loaded:
+        study, connected = self.study, self.connected
+        step = int(connected.step_of_row[minute])
+        return Loaded(
+            study.grid,
+            study.switches,
+            study.limits.window(step, step + 1),
+            connected.bus,
+            connected.to_bus,
+            connected.p_kw[step],
+            connected.q_kvar[step],
+            self.wish.parallel_allowed,
+        )
+
+
+def group_numbers(graph: ClusterGraph, closed: BoolArray) -> IntArray:
+    """Which clusters closed links join, as one number a group, shape (clusters,)."""
+    return groups(graph, closed[: len(graph.links)])
