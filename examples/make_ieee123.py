@@ -46,11 +46,11 @@ CLUSTERS = ("industry", "commerce", "university", "homes", "flats")
 """Names of clusters 1 to 5."""
 CLUSTER_KW = (760.0, 755.0, 550.0, 1105.0, 320.0)
 """Rated load of each cluster's spot loads [kW]."""
-LOAD_SHARE = (0.60, 0.62, 0.58, 0.55, 0.80)
+LOAD_SHARE = (0.62, 0.30, 0.72, 0.55, 0.80)
 """Peak of each cluster's consumption on a weekday over its rated load: ours."""
 PV_SHARE = (0.40, 0.00, 0.30, 0.60, 2 / 14)
 """Part of each cluster's members that have solar modules; two of the flats."""
-PV_PEAK_SHARE = (0.95, 0.0, 0.85, 0.88, 0.50)
+PV_PEAK_SHARE = (0.84, 0.0, 0.76, 0.79, 0.44)
 """Installed generation over the rated load of the cluster: ours, oversized at noon as in the source."""
 HOME_PEAK_KW = 0.55
 """Mean of many households at their common peak [kW]."""
@@ -311,12 +311,14 @@ def _write_switches(folder: Path) -> None:
 
 def _write_prices(folder: Path, time: TimeAxis) -> None:
     """Three periods of a day for what is drawn, one price for what is fed in: EUR/kWh, ours."""
-    hour = HOUR
+    hour = np.arange(24)
     dear = ((hour >= 10) & (hour < 14)) | ((hour >= 18) & (hour < 22))
-    cheap = hour < 8
-    price = np.where(dear, 0.26, np.where(cheap, 0.14, 0.18))
+    price = np.where(dear, 0.26, np.where(hour < 8, 0.14, 0.18))
     rows = [("time", "import_price_per_kwh", "export_price_per_kwh")]
-    rows += [(f"{stamp}Z", f"{value:g}", "0.06") for stamp, value in zip(time.stamps(), price, strict=True)]
+    rows += [
+        (f"{stamp.astype('datetime64[s]')}Z", f"{value:g}", "0.06")
+        for stamp, value in zip(time.stamps()[::60], price, strict=True)
+    ]
     _write_rows(folder / "prices.csv", rows)
 
 

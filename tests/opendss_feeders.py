@@ -9,12 +9,14 @@ import numpy as np
 from scipy.sparse import csc_array
 from scipy.sparse.linalg import splu
 
+import gridcommons
 from gridcommons.adapters.grids.opendss_grids import Feeder, read_feeder
 from gridcommons.model.errors import StudyError
 from gridcommons.model.grid import S_BASE_KVA, Grid
 from gridcommons.model.phases import conductors
 
 REFERENCE = Path(__file__).parent / "reference"
+SHIPPED = Path(gridcommons.__file__).parent / "reference"
 HEAD = "new circuit.c bus1=head basekv=10 r1=0 x1=.1 r0=0 x0=.1\n"
 """A stiff source of 10 kV."""
 MODEL_POWER = {"power": 0, "current": 1, "impedance": 2}

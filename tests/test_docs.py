@@ -16,7 +16,6 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import typer
 
@@ -26,10 +25,11 @@ from gridcommons import benchmarks, cli, tasks
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.adapters.studies.offers import OFFER_COLUMNS
 from gridcommons.adapters.studies.profiles import OUTDOOR, PRICE_COLUMNS, SUFFIX_KINDS
+from gridcommons.adapters.studies.switches import SWITCH_COLUMNS
 from gridcommons.adapters.studies.toml_file import KEYS
 from gridcommons.model.assets import ASSET_KINDS, Asset, rating_columns
 from gridcommons.model.limits import LIMIT_NAMES
-from gridcommons.model.members import Member
+from gridcommons.model.members import CONNECTIONS, Member
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -151,6 +151,8 @@ def test_every_other_column_and_key_of_a_study_is_documented():
     assert profiles <= words("study.md", "## profiles.parquet, profiles.csv")
     assert set(PRICE_COLUMNS) <= words("study.md", "## prices.csv")
     assert set(OFFER_COLUMNS.every) <= words("study.md", "## offers.csv")
+    assert set(SWITCH_COLUMNS.every) <= words("study.md", "## switches.csv")
+    assert {phase for phase in CONNECTIONS if phase} <= words("study.md", "## members.csv")
     limits = {limit for limits in LIMIT_NAMES.values() for limit in limits}
     columns = {"element", "kind", "limit", "value", "time"}
     assert limits | columns <= words("study.md", "## limits.csv")
@@ -197,7 +199,11 @@ def result(request, tmp_path_factory):
             squeezed(0.85, instruments=["market"], **tight),
             squeezed(0.4, instruments=["market"], price_max_per_kwh=0.6, **tight),
         ],
-        "switching": [asked(two_clusters, task), *least_losses(overloaded(chain))],
+        "switching": [
+            asked(two_clusters, task),
+            asked(overloaded(chain), task, objective="losses"),
+            asked(overloaded(chain), task, objective="losses", method="search", bound_seconds=1.0),
+        ],
         "trading": [asked(two_clusters, task, triggers_compared=[["send_on_delta", 10.0]])],
     }
     return task, [tasks.run(study, task) for study in studies[task]]
@@ -206,22 +212,6 @@ def result(request, tmp_path_factory):
 def asked(study, task, **more):
     """The study with more settings of a task."""
     return replace(study, tasks={task: {**study.tasks.get(task, {}), **more}})
-
-
-def least_losses(study):
-    """The study with a second line to its far end, enumerated, and searched with a bound."""
-    branches, last = study.grid.branches, len(study.grid.branches) - 1
-    columns = {
-        name: (*column, column[last]) if isinstance(column, tuple) else np.append(column, column[last])
-        for name, column in vars(branches).items()
-        if name in {field.name for field in fields(branches)}
-    }
-    columns |= {"name": (*branches.name, "second"), "from_closed": np.append(branches.from_closed, False)}
-    columns["r_pu"][-1] *= 0.5
-    meshed = replace(study, grid=replace(study.grid, branches=type(branches)(**columns)))
-    wanted = {"objective": "losses"}
-    yield asked(meshed, "switching", **wanted)
-    yield asked(meshed, "switching", **wanted, method="search", bound_seconds=1.0)
 
 
 def overloaded(study):

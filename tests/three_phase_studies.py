@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+import gridcommons
 from feeders import study
 from gridcommons.adapters.grids.plain_json import read_plain_grid
 from gridcommons.known_answers import voltage_band
@@ -20,7 +21,7 @@ from gridcommons.model.phases import bus_of_row, phase_of_row
 from gridcommons.model.study import Study
 from three_phase import Drawing
 
-EUROPEAN_LV = Path(__file__).parent / "reference" / "opendss_european_lv" / "grid.json.gz"
+EUROPEAN_LV = Path(gridcommons.__file__).parent / "reference" / "european_lv" / "grid.json.gz"
 
 
 def phase_study(

@@ -62,7 +62,8 @@ NAMES = (
 def test_no_example_is_left_out(examples):
     found = {path.parent.name for path in examples.glob("*/study.toml")}
     flexibility = {"rbts4_tariff_case1", "rbts4_tariff_case2", "rbts4_market", "schutterwald_market"}
-    assert found == {"chain", "rural_day", "heimschuh", "schutterwald"} | flexibility
+    trading = {"ieee123_weekday", "ieee123_weekend", "two_clusters"}
+    assert found == {"chain", "rural_day", "heimschuh", "schutterwald"} | flexibility | trading
 
 
 @pytest.mark.parametrize("name", NAMES)

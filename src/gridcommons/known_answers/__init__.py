@@ -20,7 +20,9 @@ from gridcommons.control.settings import Costs, Settings
 from gridcommons.known_answers.answer import KnownAnswer as KnownAnswer
 from gridcommons.known_answers.chains import chain_grid as chain_grid
 from gridcommons.known_answers.chains import voltage_band as voltage_band
+from gridcommons.known_answers.communities import community_answers
 from gridcommons.known_answers.flexibility import flexibility_answers
+from gridcommons.known_answers.switching import switching_answers
 from gridcommons.model.assets import Battery, EvCharger, Load
 from gridcommons.model.grid import S_BASE_KVA, FloatArray
 from gridcommons.model.members import Community, Member
@@ -57,6 +59,8 @@ def check_all() -> list[KnownAnswer]:
         *_helm_against_newton(),
         *_control(),
         *flexibility_answers(),
+        *community_answers(),
+        *switching_answers(),
     ]
 
 

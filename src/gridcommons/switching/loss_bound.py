@@ -1,13 +1,13 @@
 """A proven lower bound on the losses of every radial topology, by a mixed-integer linear program.
 
 The branch flow equations of a radial grid (Baran, Wu, "Network reconfiguration in distribution systems for
-loss reduction and load balancing", IEEE Trans. Power Deliv. 4(2), 1989, eqs. 1.i to 1.iii) with the squared current
-ℓ only bounded from below, ℓ ≥ (P² + Q²)/v, are a convex relaxation (Taylor, Hover, "Convex models of
+loss reduction and load balancing", IEEE Trans. Power Deliv. 4(2), 1989, eqs. 1.i to 1.iii) with the squared
+current ℓ only bounded from below, ℓ ≥ (P² + Q²)/v, are a convex relaxation (Taylor, Hover, "Convex models of
 distribution system reconfiguration", IEEE Trans. Power Syst. 27(3), 2012, 1407–1413). The cone is replaced
 by tangents, which leaves a linear program with a whole number for each direction of each branch. Every true
 state satisfies every row, so that no topology loses less than HiGHS proves the program to cost, up to its
-tolerance of 1e-9 a row. Unlike the lossless flows of LinDistFlow, flows carry the losses behind them, and v is
-the sender's voltage: the bound then lies within about a thousandth of the least losses.
+tolerance of 1e-9 a row. Unlike in LinDistFlow, flows carry the losses behind them, and v is the sender's: the
+bound then lies within about a thousandth of the least losses.
 
 Where a bound is proven: every node draws P ≥ 0 and Q ≥ 0 in every step, every branch has r > 0 and x ≥ 0 and
 neither charging nor a ratio, and there is no shunt. Then both powers flow away from the source, no voltage is

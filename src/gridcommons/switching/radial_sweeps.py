@@ -364,10 +364,11 @@ def exchange_estimates(
     """All exchanges and the change of losses that each promises [kWh] while currents stay; gives how many.
 
     Moving the current δ of an opened edge to the other side of its loop changes the losses by
-    |δ|² R + 2 Re(δ* D), with R the loop's resistance and D = Σ ± r J round it (Civanlar, Grainger, Yin, Lee,
-    "Distribution feeder reconfiguration for loss reduction", IEEE Trans. Power Deliv. 3(3), 1988, whose
-    formula for neighbouring feeders this is, with D for the difference of voltages across the open edge). ``switches`` are the open edges that may be closed, (ties,), and whether an
-    edge may be opened, (edges,); ``found`` is the pairs (close, open) and the estimates.
+    |δ|² R + 2 Re(δ* D), with R the loop's resistance and D = Σ ± r J round it (the estimate of Civanlar,
+    Grainger, Yin, Lee, "Distribution feeder reconfiguration for loss reduction", IEEE Trans. Power Deliv. 3,
+    1988, 1217–1223, with D for the difference of voltages across the open edge). ``switches`` are the open
+    edges that may be closed, (ties,), and whether an edge may be opened, (edges,); ``found`` is the pairs
+    (close, open) and the estimates.
     """
     graph, scenarios = case.graph, case.scenarios
     ties, may_open = switches

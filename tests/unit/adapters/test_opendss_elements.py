@@ -99,11 +99,13 @@ def test_disabled_and_opened_branches_are_open(tmp_path: Path) -> None:
 
 def test_coordinates_come_with_the_buses(tmp_path: Path) -> None:
     (tmp_path / "xy.csv").write_text("HEAD, 1, 2\nb 3\t4 ! there\nnowhere;5;6\n")
-    buses = read_text(tmp_path, LINE + "new line.m bus1=b bus2=c\nbuscoords XY.csv\n").grid.buses
+    buses = read_text(
+        tmp_path, LINE + "new line.m bus1=b bus2=c\nnew line.n d b\nbuscoords XY.csv\n"
+    ).grid.buses
     at = dict(zip(buses.name, zip(buses.x_map, buses.y_map, strict=True), strict=True))
     assert at["head.a"] == at["head source.b"] == (1.0, 2.0)
     assert at["b.c"] == (3.0, 4.0)
-    assert np.isnan(at["c.a"]).all()
+    assert np.isnan(at["c.a"]).all() and np.isnan(at["d.a"]).all()
 
 
 def test_what_has_no_part_in_the_answer_is_passed_over(tmp_path: Path) -> None:

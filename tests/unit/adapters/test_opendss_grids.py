@@ -19,11 +19,11 @@ from gridcommons.model.phases import bus_of_row, phase_of_row
 from gridcommons.powerflow.admittance import build_network
 from gridcommons.powerflow.flow import solve_power_flow
 from gridcommons.powerflow.solution import FlowSolution, Injections
-from opendss_feeders import REFERENCE, block_s, losses_kw, read_voltages, solve_voltages
+from opendss_feeders import REFERENCE, SHIPPED, block_s, losses_kw, read_voltages, solve_voltages
 
 SMALL = REFERENCE / "opendss_small_feeder"
-IEEE123 = REFERENCE / "opendss_ieee123"
-EUROPEAN = REFERENCE / "opendss_european_lv"
+IEEE123 = SHIPPED / "ieee123"
+EUROPEAN = SHIPPED / "european_lv"
 
 
 def _plain(path: Path) -> Grid:

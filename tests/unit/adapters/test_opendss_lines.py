@@ -153,6 +153,7 @@ def test_the_pu_of_a_conductor_is_that_of_the_coupling(tmp_path: Path) -> None:
         ("new line.l bus1=head bus2=b r1=0 x1=0", "without an impedance"),
         ("new line.l bus1=head bus2=b r1=1 x1=1 units=km", "units before the values"),
         ("new line.l bus1=head bus2=b switch=y units=km", "units before the values"),
+        ("new line.l bus1=head bus2=b r1=1 c1=2 units=km", "units before the values"),
         ("new line.l bus1=head bus2=b c1=1 c0=1 units=km units=m", "units before the values"),
         ("new line.l bus1=head", "without a bus"),
         ("new line.l bus1=head.1.2.4 bus2=b", "nodes 1, 2, 3 and 0"),

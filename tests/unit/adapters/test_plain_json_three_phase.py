@@ -14,7 +14,7 @@ import pytest
 from gridcommons.adapters.grids.plain_json import THREE_PHASE_TABLES, read_plain_grid, write_grid
 from gridcommons.known_answers import chain_grid
 from gridcommons.model.errors import StudyError
-from opendss_feeders import REFERENCE
+from opendss_feeders import SHIPPED
 from three_phase import four_bus_drawing
 
 BALANCED_TABLES = ["format", "buses", "branches", "sources", "switches", "shunts", "fixed"]
@@ -61,7 +61,7 @@ def test_grids_of_the_examples_are_written_as_they_were(name: str, tmp_path: Pat
 
 
 def test_the_converted_feeder_is_written_as_it_was(tmp_path: Path) -> None:
-    path = REFERENCE / "opendss_ieee123" / "grid.json"
+    path = SHIPPED / "ieee123" / "grid.json"
     write_grid(read_plain_grid(json.loads(path.read_text()), "grid.json"), tmp_path / "grid.json")
     assert (tmp_path / "grid.json").read_bytes() == path.read_bytes()
 

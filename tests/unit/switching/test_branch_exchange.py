@@ -117,10 +117,11 @@ def test_representative_steps_keep_the_energy_the_ends_and_the_tightest_limit():
     order = np.argsort(s.real.sum(axis=1))
     limits.vm_min_pu[order[4]], limits.loading_max_percent[order[10]] = 0.93, 60.0
     feeder = meshed(2, steps=20, limits=limits)
-    few = representative(feeder.case, 8)
+    hours = np.random.default_rng(0).uniform(0.2, 0.8, 20)
+    few = representative(feeder.case._replace(scenarios=feeder.case.scenarios._replace(hours=hours)), 8)
     assert few.scenarios.s.shape == (8, 12)
-    assert few.scenarios.hours.sum() == pytest.approx(10.0)
-    energy = (s * 0.5).sum(axis=0)
+    assert few.scenarios.hours.sum() == pytest.approx(hours.sum())
+    energy = (s * hours[:, None]).sum(axis=0)
     assert (few.scenarios.s * few.scenarios.hours[:, None]).sum(axis=0) == pytest.approx(energy)
     assert (few.scenarios.s[0] == s[order[0]]).all() and (few.scenarios.s[-1] == s[order[-1]]).all()
     assert few.bounds.v_min.max(axis=1).tolist() == [0.9, 0.9, 0.93] + [0.9] * 5
@@ -187,11 +188,14 @@ def test_better_means_inside_first_then_less_excess_then_less_loss():
 
 
 def test_the_flow_pattern_opens_the_edge_of_least_current():
-    """A ring of four, loads a, b, c: the edge between where power from both sides meets opens."""
-    lines = branches([(0, 1), (1, 2), (2, 3), (3, 0)], [0.1, 0.1, 0.1, 0.3])
+    """A ring of four with three loads: the edge opens where power from both sides meets."""
+    lines = branches([(0, 1), (1, 2), (2, 3), (3, 0)], [0.1, 0.1, 0.1, 0.2])
     grid = Grid(buses(4), lines, Sources(("s",), np.array([0]), np.ones(1), np.zeros(1)))
     switches = tuple(Switch(str(k), (k,), True) for k in range(4))
     p_kw = np.array([[0.0, 10.0, 10.0, 10.0]])
-    # With i from the left, 0.1 i + 0.1 (i - 10) + 0.1 (i - 20) = 0.3 (30 - i): i = 20, so edge 2 is empty.
+    # With i from the left, 0.1 i + 0.1 (i - 10) + 0.1 (i - 20) = 0.2 (30 - i): i = 18, the edges carry
+    # 18, 8, -2 and 12.
     feeder = make_feeder(grid, switches, p_kw, np.zeros((1, 4)))
     assert optimal_flow_pattern(feeder).tolist() == [True, True, False, True]
+    feeder = make_feeder(grid, switches[:2] + switches[3:], p_kw, np.zeros((1, 4)))
+    assert optimal_flow_pattern(feeder).tolist() == [True, False, True, True]

@@ -130,7 +130,7 @@ def _per_length(element: Element, count: int) -> _PerLength:
     """The values per unit of length that the properties of a line or linecode come to, in their order."""
     values = _PerLength(count)
     named = {setting.name for setting in element.settings}
-    if named & {*_SEQUENCE} and named & {*_MATRICES}:
+    if named & {*_SEQUENCE, "switch"} and named & {*_MATRICES}:
         # Which of them counts in OpenDSS depends on how many commands set them.
         element.refuse("with sequence values and matrices", "one of the two")
     for setting in element.settings:

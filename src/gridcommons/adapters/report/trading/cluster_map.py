@@ -75,46 +75,47 @@ def _draw_switch(
     """A link or connection: thick and with an arrow where power flows, thin and dotted where open."""
     day, step = what
     is_closed, p_kw = bool(day.closed[step, row]), float(day.p_kw[step, row])
-    ends = np.stack([places.x[places.switch_ends[row]], places.y[places.switch_ends[row]]], axis=1)
     is_link = bool(day.is_link[row])
-    colour = INK if is_link else (IMPORT if p_kw >= 0.0 else EXPORT)
+    at = places.switch_ends[row][:: -1 if is_link and p_kw < 0.0 else 1]
+    ends = np.stack([places.x[at], places.y[at]], axis=1)
+    colour = MUTED if not is_closed else INK if is_link else IMPORT if p_kw >= 0.0 else EXPORT
     if not is_closed:
-        axes.plot(ends[:, 0], ends[:, 1], color=MUTED, linewidth=1.0, linestyle=(0, (1, 2.2)), zorder=4)
+        axes.plot(ends[:, 0], ends[:, 1], color=colour, linewidth=1.0, linestyle=(0, (1, 2.2)), zorder=4)
     else:
         wide = 1.4 + 3.2 * abs(p_kw) / most if most > 0.0 else 1.4
         axes.plot(ends[:, 0], ends[:, 1], color=colour, linewidth=wide, zorder=4, solid_capstyle="round")
         if abs(p_kw) > _LEAST_KW:
-            _arrow(axes, ends if p_kw > 0.0 else ends[::-1], colour)
+            _arrow(axes, ends if is_link or p_kw > 0.0 else ends[::-1], colour)
     if not is_link:
-        axes.scatter(
-            *ends[0], s=95, marker="s", zorder=5, linewidth=1.2,
-            color=colour if is_closed else "white", edgecolor=colour if is_closed else MUTED,
-        )  # fmt: skip
+        fill = colour if is_closed else "white"
+        x, y = ends[0]
+        axes.scatter(x, y, s=95, marker="s", color=fill, edgecolor=colour, linewidth=1.2, zorder=5)
     words = f"{day.name[row]} {power(abs(p_kw)) if is_closed else 'open'}"
-    _write(axes, ends, words, (colour if is_closed else MUTED, is_link))
+    middle = (places.x.min() + places.x.max()) / 2.0
+    _write(axes, ends, words, (colour, is_link, bool(ends[0, 0] <= middle)))
     return words
 
 
 def _arrow(axes: Axes, ends: FloatArray, colour: str) -> None:
-    start, stop = ends[0] + 0.55 * (ends[1] - ends[0]), ends[0] + 0.72 * (ends[1] - ends[0])
+    start, stop = ends[0] + 0.62 * (ends[1] - ends[0]), ends[0] + 0.80 * (ends[1] - ends[0])
     axes.annotate(
         "",
         xy=(float(stop[0]), float(stop[1])),
         xytext=(float(start[0]), float(start[1])),
-        arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 0.0, "mutation_scale": 20},
+        arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 0.0, "mutation_scale": 26},
         zorder=6,
     )
 
 
-def _write(axes: Axes, ends: FloatArray, words: str, look: tuple[str, bool]) -> None:
-    colour, is_link = look
-    x, y = (ends[0] + 0.38 * (ends[1] - ends[0])) if is_link else ends[0]
+def _write(axes: Axes, ends: FloatArray, words: str, look: tuple[str, bool, bool]) -> None:
+    colour, is_link, is_left = look
+    x, y = (ends[0] + 0.34 * (ends[1] - ends[0])) if is_link else ends[0]
     axes.annotate(
         words,
         (float(x), float(y)),
-        xytext=(0, 0) if is_link else (9, 0),
+        xytext=(0, 0) if is_link else (9 if is_left else -9, 0),
         textcoords="offset points",
-        ha="center" if is_link else "left",
+        ha="center" if is_link else "left" if is_left else "right",
         va="center",
         fontsize=8.4,
         fontweight="bold",
@@ -145,4 +146,5 @@ def _name_clusters(
             fontweight="bold",
             color=colours[name],
             zorder=7,
+            bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0},
         )

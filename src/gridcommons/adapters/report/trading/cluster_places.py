@@ -1,4 +1,4 @@
-"""Where the buses of clusters are drawn: at their coordinates, or as one small tree a cluster, around a ring."""
+"""Where the buses of clusters are drawn: at their coordinates, or as trees, one a cluster, around a ring."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from gridcommons.adapters.report.layout import Layout, Ways, lay_out
 from gridcommons.adapters.report.tables import ResultTables
-from gridcommons.adapters.report.trading.switch_day import SwitchDay
+from gridcommons.adapters.report.trading.switch_day import SwitchDay, connected_parts
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
 from gridcommons.model.phases import PHASES, bus_of_row, phase_of_row
 
@@ -79,7 +79,7 @@ def place_clusters(
     of_switch = np.array([rows[name] for name in day.name], dtype=np.int64)
     is_plain = np.ones(len(graph.branch), dtype=np.bool_)
     is_plain[of_switch] = False
-    part = _parts(len(graph.bus), graph.ends[is_plain & graph.closed])
+    part = connected_parts(len(graph.bus), graph.ends[is_plain & graph.closed])
     cluster = _clusters(tables, graph, part, (day, cluster_of_member))
     ends = _forward(graph, day, of_switch, cluster)
     layout = _lay_out(graph, day, (is_plain, part, cluster, ends))
@@ -131,16 +131,6 @@ def _first_of_each(names: Sequence[str]) -> list[int]:
     return list(seen.values())
 
 
-def _parts(count: int, ends: IntArray) -> IntArray:
-    """A number a connected part, shape (buses,)."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    ones = np.ones(len(ends))
-    matrix = coo_matrix((ones, (ends[:, 0], ends[:, 1])), shape=(count, count))
-    return np.asarray(connected_components(matrix, directed=False)[1], dtype=np.int64)
-
-
 def _clusters(
     tables: ResultTables, graph: _Graph, part: IntArray, known: tuple[SwitchDay, Mapping[str, str]]
 ) -> IntArray:
@@ -186,8 +176,25 @@ def _lay_out(graph: _Graph, day: SwitchDay, what: tuple[BoolArray, IntArray, Int
         tree = _tree(graph, is_plain, mine, root)
         x[mine] = column * (_BLOCK[0] + _FREE[0]) + _unit(tree.x[mine]) * _BLOCK[0]
         y[mine] = row * (_BLOCK[1] + _FREE[1]) + _unit(tree.y[mine]) * _BLOCK[1]
+    _turn_trees((x, y), cluster, ends[day.is_link])
     _place_sources((x, y), day, (part, cluster, ends))
     return Layout(x, y, False, found.distance_km)
+
+
+def _turn_trees(at: tuple[FloatArray, FloatArray], cluster: IntArray, links: IntArray) -> None:
+    """Mirror trees sideways and upwards as long as that makes the links shorter."""
+    x, y = at
+
+    def length() -> float:
+        return float(np.hypot(*(values[links[:, 0]] - values[links[:, 1]] for values in at)).sum())
+
+    for place in np.tile(np.unique(cluster[cluster != NO_CLUSTER]), 2):
+        mine = cluster == place
+        for values in (x, y):
+            before, kept = length(), values[mine].copy()
+            values[mine] = kept.min() + kept.max() - kept
+            if length() >= before - 1e-9:
+                values[mine] = kept
 
 
 def _ways(graph: _Graph, which: BoolArray, is_source: BoolArray) -> Ways:

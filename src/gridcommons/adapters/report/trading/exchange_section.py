@@ -1,4 +1,4 @@
-"""What is fed into the main grid over the day in each scenario, and what each cluster draws or has to spare."""
+"""What is fed into the main grid over the day in each scenario, and what each cluster draws or can spare."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.style import (
     EXPORT,
     IMPORT,
-    MUTED,
     Chart,
     finish,
     make_figure,
     quiet_grid,
     time_axis,
 )
-from gridcommons.adapters.report.trading.lines import draw_line, fill_between, fill_signed
+from gridcommons.adapters.report.trading.lines import (
+    draw_line,
+    fill_between,
+    fill_signed,
+    note_zone,
+    thin_bins,
+)
 from gridcommons.adapters.report.trading.material import MINUTES_PER_HOUR, Material
 from gridcommons.adapters.report.trading.scenario_words import (
     SCENARIO_WORDS,
@@ -29,6 +34,7 @@ from gridcommons.adapters.report.trading.scenario_words import (
 from gridcommons.adapters.report.trading.switch_day import SwitchDay
 
 _SURPLUS = "#f0c27a"
+_LEAST_KWH = 0.05
 _HEADING = "Fed into the main grid over the day"
 
 
@@ -38,10 +44,7 @@ def exchange_section(found: Material) -> Section | None:
         return None
     shown = shown_scenarios(found)
     listed = "; ".join(f"{scenario_name(name)}: {SCENARIO_WORDS.get(name, name)}" for name in shown)
-    said = (
-        f"{listed[:1].upper()}{listed[1:]}. The shaded area is what all members together have too much of after "
-        f"losses, {energy(surplus_kwh(found))}: no topology can feed in less."
-    )
+    said = f"{listed[:1].upper()}{listed[1:]}. {_least(found)}"
     if "members" in found.scenarios and "members" not in shown:
         alone = energy(found.figure("members", "fed_in_kwh"))
         said += f" Members alone, who would feed in {alone}, are left out of this picture."
@@ -50,6 +53,15 @@ def exchange_section(found: Material) -> Section | None:
         body += "<h3>What each cluster draws and has to spare</h3>"
         body += html.figure(draw_clusters(found, found.switched))
     return Section("exchange", _HEADING, body)
+
+
+def _least(found: Material) -> str:
+    if surplus_kwh(found) < _LEAST_KWH:
+        return "Together the members never have too much: whatever is fed in is drawn elsewhere."
+    return (
+        f"Shaded: what all members together have too much of, after losses, {energy(surplus_kwh(found))}; no "
+        "topology can feed in less."
+    )
 
 
 def shown_scenarios(found: Material) -> list[str]:
@@ -74,8 +86,10 @@ def draw_fed_in(found: Material, shown: list[str]) -> Chart:
     axes.set_ylim(bottom=0.0)
     quiet_grid(axes)
     time_axis(axes, found.bins.dates, found.clock.timezone)
-    entries = [("—", scenario_colour(name), _entry(found, name)) for name in shown]
-    legend(figure, [*entries, ("■", _SURPLUS, "too much of in all")], "fed into the main grid [kW]")
+    entries = [("■", scenario_colour(name), _entry(found, name)) for name in shown]
+    if surplus_kwh(found) >= _LEAST_KWH:
+        entries.append(("■", _SURPLUS, "more than all members draw"))
+    legend(figure, entries, "fed into the main grid [kW]")
     words = "; ".join(_entry(found, name) for name in shown)
     return finish(
         figure,
@@ -91,25 +105,21 @@ def _entry(found: Material, name: str) -> str:
 def draw_clusters(found: Material, day: SwitchDay) -> Chart:
     """Net power of each cluster, blue above 0 and orange below."""
     count = len(day.clusters)
-    figure, axes = make_panels(count, Shape(min(count, 3), 0.95, head=0.46, foot=0.30, top=0.30))
-    most = float(np.abs(found.bins.mean(day.net_kw[:, 0])).max(initial=0.0))
-    for place in range(count):
-        most = max(most, float(np.abs(found.bins.mean(day.net_kw[:, place])).max(initial=0.0)))
-    told = []
+    figure, axes = make_panels(count, Shape(min(count, 3), 0.95, head=0.46, foot=0.38, top=0.30))
+    bins, told = thin_bins(found.clock), []
+    most = max(float(np.abs(bins.mean(net_kw)).max(initial=0.0)) for net_kw in day.net_kw.T)
     for place, panel in enumerate(axes):
         net_kw = day.net_kw[:, place]
-        fill_signed(panel, found.bins, net_kw, (IMPORT, EXPORT))
+        fill_signed(panel, bins, net_kw, (IMPORT, EXPORT))
         panel.set_ylim(-1.05 * max(most, 1e-3), 1.05 * max(most, 1e-3))
         quiet_grid(panel)
-        time_axis(panel, found.bins.dates, found.clock.timezone, label=False, most_ticks=5)
+        time_axis(panel, bins.dates, found.clock.timezone, label=False, most_ticks=5)
         draws, spares = (float(np.maximum(sign * net_kw, 0.0).sum() / 60.0) for sign in (1.0, -1.0))
         remark = f"draws {energy(draws)}, has {energy(spares)} to spare"
         title(panel, day.clusters[place], remark)
         told.append(f"{day.clusters[place]}: {remark}")
     entries = [("■", IMPORT, "above 0: draws"), ("■", EXPORT, "below 0: has to spare")]
     legend(figure, entries, "net power, losses of its grid included [kW]")
-    figure.text(
-        0.985, 0.005, f"local time ({found.clock.timezone})", ha="right", va="bottom", color=MUTED, fontsize=8
-    )
+    note_zone(figure, found.clock)
     words = f"Net power of {number(count)} clusters over the day. " + "; ".join(told)
     return finish(figure, words, "clusters")

@@ -1,4 +1,4 @@
-"""The answer of a day of trading in a few sentences: what was fed in, what the switches did, what it was worth."""
+"""The answer of trading in a few sentences: what was fed in, what switches did, what it was worth."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ _FED_IN = {
 }
 _LEAST_KW = 0.05
 _LEAST_AMOUNT = 0.005
+_MOST_FLOWS = 4
 
 
 def lead(found: Material) -> str:
@@ -35,15 +36,18 @@ def worth_of_switches(found: Material) -> float:
 
 
 def busiest_step(day: SwitchDay) -> int:
-    """The minute in which most power flows between clusters, as a quarter of an hour around it has it."""
-    wide = min(15, len(day.exchange_kw))
-    smooth = np.convolve(day.exchange_kw, np.ones(wide) / wide, mode="same")
-    return int(np.argmax(smooth))
+    """The minute in which clusters give each other most, as a quarter of an hour around it has it.
+
+    Where no cluster has anything to spare, that in which most flows over the links.
+    """
+    power_kw = day.given_kw if day.given_kw.max(initial=0.0) > _LEAST_KW else day.exchange_kw
+    wide = min(15, len(power_kw))
+    return int(np.argmax(np.convolve(power_kw, np.ones(wide) / wide, mode="same")))
 
 
 def _unbroken(words: str) -> str:
     """Figures stay on one line with their units."""
-    return words.replace(" kWh", "\u00a0kWh").replace(" kW ", "\u00a0kW ").replace(" EUR", "\u00a0EUR")
+    return words.replace(" kW", "\u00a0kW")
 
 
 def _fed_in(found: Material) -> str:
@@ -64,8 +68,14 @@ def _busiest(found: Material) -> str:
     if day is None or found.last != "switched" or not day.exchange_kw.max(initial=0.0) > _LEAST_KW:
         return ""
     step = busiest_step(day)
-    flows = listed([words for _, words in flows_at(day, step)][:4])
-    return f"At {found.clock.brief(step)}, when most power flows between clusters, {flows}. {_compared(found, step)}"
+    flows = listed([words for _, words in flows_at(day, step)][:_MOST_FLOWS])
+    given_kw = float(day.given_kw[step])
+    most = (
+        f"clusters give each other most, {power(given_kw)}"
+        if given_kw > _LEAST_KW
+        else "most flows between clusters"
+    )
+    return f"At {found.clock.brief(step)}, when {most}: links carry {flows}. {_compared(found, step)}"
 
 
 def flows_at(day: SwitchDay, step: int) -> list[tuple[float, str]]:
@@ -76,7 +86,8 @@ def flows_at(day: SwitchDay, step: int) -> list[tuple[float, str]]:
         ends = (day.from_cluster[row], day.to_cluster[row])
         giver, taker = ends if p_kw > 0 else ends[::-1]
         if abs(p_kw) > _LEAST_KW:
-            flows.append((abs(p_kw), f"{escaped(giver)} sends <b>{power(abs(p_kw))}</b> to {escaped(taker)}"))
+            words = f"<b>{power(abs(p_kw))}</b> from {escaped(giver)} to {escaped(taker)}"
+            flows.append((abs(p_kw), words))
     return sorted(flows, key=lambda flow: -flow[0])
 
 
@@ -89,7 +100,8 @@ def _compared(found: Material, step: int) -> str:
     if ends[1] - ends[0] <= _LEAST_KW:
         return ""
     first = "nothing" if ends[0] <= _LEAST_KW else f"<b>{power(ends[0])}</b>"
-    return f"The main grid then gets {first} where it would get <b>{power(ends[1])}</b> with every switch closed."
+    without = f"where it would get <b>{power(ends[1])}</b> with every switch closed"
+    return f"The main grid then gets {first} {without}."
 
 
 def _worth(found: Material) -> str:
@@ -99,17 +111,24 @@ def _worth(found: Material) -> str:
     if not known:
         return ""
     first, last = next(iter(known)), list(known)[-1]
-    said = f"The community pays <b>{found.amount(known[last])}</b> for it"
+    said = f"In all, the community pays <b>{found.amount(known[last])}</b>"
     if first != last:
-        said += f", {found.amount(known[first])} {_FED_IN.get(first, escaped(first))}"
+        said += f", against {found.amount(known[first])} {_FED_IN.get(first, escaped(first))}"
+    return f"{said}. {_worth_of_switches(found)}".strip()
+
+
+def _worth_of_switches(found: Material) -> str:
     worth = worth_of_switches(found)
-    if not np.isfinite(worth) or abs(worth) < _LEAST_AMOUNT:
-        return f"{said}; the switches alone are worth nothing." if np.isfinite(worth) else f"{said}."
-    cost = float(found.summary.get("operation_cost_amount") or 0.0)
+    if not np.isfinite(worth):
+        return ""
     moved = times(int(found.summary.get("operations") or 0), "operation")
-    word = "save" if worth > 0 else "cost"
-    less = f", and cost {found.amount(cost)} for {moved}" if cost else f" in {moved}"
-    return f"{said}: the switches alone {word} <b>{found.amount(abs(worth))}</b>{less}."
+    cost = float(found.summary.get("operation_cost_amount") or 0.0)
+    moved += f" at {found.amount(cost)}" if cost else ""
+    if abs(worth) < _LEAST_AMOUNT:
+        return f"Switches that move, with {moved}, are worth nothing against every switch closed."
+    word = "save" if worth > 0.0 else "cost"
+    size = f"<b>{found.amount(abs(worth))}</b>"
+    return f"The switches alone {word} {size} against every switch closed, with {moved}."
 
 
 def _unserved(found: Material) -> str:

@@ -1,4 +1,4 @@
-"""Power and prices over time as lines of steps: minutes, or the means of hours or days where they are many."""
+"""Power over time as lines and areas of steps: minutes, or means of longer parts where they are many."""
 
 from __future__ import annotations
 
@@ -6,12 +6,29 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gridcommons.adapters.report.clock import Bins
+from gridcommons.adapters.report.clock import Bins, Clock, dates_of
 from gridcommons.adapters.report.style import MUTED
 from gridcommons.model.grid import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WIDTHS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 720, 1440)
+_MOST_PARTS = 300
+
+
+def thin_bins(clock: Clock) -> Bins:
+    """Parts of equal length, few enough for filled areas: minutes, or as many as it takes."""
+    width = next((w for w in _WIDTHS if -(-clock.steps // w) <= _MOST_PARTS), _WIDTHS[-1])
+    first = np.append(np.arange(0, clock.steps, width), clock.steps)
+    return Bins(first, dates_of(clock, first), "interval" if width == 1 else f"{width} minutes")
+
+
+def note_zone(figure: Figure, clock: Clock) -> None:
+    """Whose clock the times of small multiples are, at the foot."""
+    words = f"local time ({clock.timezone})"
+    figure.text(0.985, 0.002, words, ha="right", va="bottom", color=MUTED, fontsize=8)
 
 
 def draw_line(axes: Axes, bins: Bins, values: FloatArray, colour: str, width: float = 1.4) -> None:

@@ -27,9 +27,9 @@ def map_section(found: Material) -> Section | None:
         else "The grid file has no coordinates: each cluster is a tree that grows from its connection"
     )
     said = (
-        f"At {found.clock.brief(step)}, when most power flows between clusters. {where}. Thick: a closed link or "
-        "connection, with what flows over it and which way; dotted: open. Squares are connections to the main "
-        "grid, blue where it delivers, orange where it is fed."
+        f"At {found.clock.brief(step)}, when clusters give each other most. {where}. Thick: a closed link or "
+        "connection, with what flows over it and which way; dotted: open. Squares are connections to the "
+        "main grid, blue where it delivers, orange where it is fed."
     )
     chart = draw_cluster_map(places, day, {**dict.fromkeys(day.clusters, "#5a6673"), **found.colours}, step)
     return Section("map", "The feeder at its busiest moment", html.text(said) + html.figure(chart))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,12 @@ from gridcommons.adapters.report.trading.scenario_words import SCENARIO_WORDS, s
 from gridcommons.model.grid import FloatArray, Names
 
 _LEAST_AMOUNT = 0.005
+_ENERGIES = {
+    "use#": "consumption_kwh",
+    "make#": "generation_kwh",
+    "bought#": "bought_kwh",
+    "sold#": "sold_kwh",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +47,13 @@ class Bills:
     def of_clusters(self, clusters: Sequence[str]) -> FloatArray:
         """What each cluster pays, shape (scenarios, clusters) [currency]."""
         belongs = np.array([[mine == name for name in clusters] for mine in self.cluster], dtype=np.float64)
-        return self.paid @ belongs.reshape(len(self.members), len(clusters))
+        each = belongs.reshape(len(self.members), len(clusters))
+        return self.paid @ each
 
     @property
     def saved(self) -> FloatArray:
         """What each member pays less than in the first scenario, shape (scenarios, members) [currency]."""
-        return self.paid[0] - self.paid
+        return np.asarray(self.paid[0] - self.paid)
 
     def losers(self, scenario: int, than: int) -> list[str]:
         """Members that pay more in a scenario than in another."""
@@ -73,9 +81,8 @@ def money_section(found: Material) -> Section | None:
     bills = read_bills(found)
     if bills is None:
         return None
-    body = html.text(_said(found, bills)) + html.figure(
-        draw_bills(found, bills.scenarios, by_cluster(found, bills))
-    )
+    chart = draw_bills(found, bills.scenarios, bills.of_clusters(found.clusters))
+    body = html.text(_said(found, bills)) + html.figure(chart)
     body += cluster_table(found, bills)
     if len(bills.scenarios) > 1:
         body += "<h3>Who gains</h3>" + html.text(_gains(found, bills))
@@ -84,16 +91,11 @@ def money_section(found: Material) -> Section | None:
     return Section("money", "What it costs whom", body)
 
 
-def by_cluster(found: Material, bills: Bills) -> FloatArray:
-    """What each cluster pays, shape (scenarios, clusters) [currency]."""
-    return bills.of_clusters(found.clusters)
-
-
 def _said(found: Material, bills: Bills) -> str:
     said = (
         "A bill holds trades at their prices, the rest at the main grid's prices, and a share of what the "
-        "community owes beside that; bills always add up to what the main grid gets. Above 0 is paid, below 0 "
-        "is received."
+        "community owes beside that; bills always add up to what the main grid gets. Above 0 is paid, below "
+        "0 is received."
     )
     cost = float(found.summary.get("operation_cost_amount") or 0.0)
     return f"{said} Operating the switches costs {found.amount(cost)} on top." if cost else said
@@ -109,14 +111,26 @@ def _gains(found: Material, bills: Bills) -> str:
     count = len(bills.members)
     if losers:
         named = ", ".join(losers[:6]) + (f" and {number(len(losers) - 6)} more" if len(losers) > 6 else "")
-        said += f" {times(len(losers), 'member')} of {number(count)} pay more than there: {named}."
+        said += f" More than there is paid by {number(len(losers))} of {number(count)} members: {named}."
     else:
         said += f" Nobody pays more than there: the {number(count)} members save from "
         said += f"{found.amount(float(saved.min()))} to {found.amount(float(saved.max()))}."
-    for place in range(2, len(bills.scenarios)):
-        worse = len(bills.losers(place, place - 1))
-        names = [scenario_name(bills.scenarios[k]) for k in (place, place - 1)]
-        said += f" From {names[1]} to {names[0]}, {number(worse) if worse else 'none'} of them pay more."
+    return said + _against(bills)
+
+
+def _against(bills: Bills) -> str:
+    """How many pay more in the last scenario than in each between: as members of one that trades alone."""
+    last, said = len(bills.scenarios) - 1, ""
+    for place in range(1, last):
+        name = scenario_name(bills.scenarios[place])
+        losers = bills.losers(last, place)
+        if not losers:
+            said += f" Against the scenario {name}, nobody pays more either."
+            continue
+        counts = Counter(bills.cluster[bills.members.index(member)] for member in losers)
+        where = ", ".join(f"{number(count)} in {cluster}" for cluster, count in counts.most_common())
+        verb = "pays" if len(losers) == 1 else "pay"
+        said += f" Against the scenario {name}, {times(len(losers), 'member')} {verb} more ({where})."
     return said
 
 
@@ -124,7 +138,7 @@ def cluster_table(found: Material, bills: Bills) -> str:
     """What each cluster pays in each scenario, and all together."""
     heads = {"name": f"pays{_unit(found)}", **{f"{s}#": scenario_name(s) for s in bills.scenarios}}
     heads |= {"saved#": "saved in all"}
-    table = by_cluster(found, bills)
+    table = bills.of_clusters(found.clusters)
     rows = []
     for name, paid in [*zip(found.clusters, table.T, strict=True), ("all together", table.sum(axis=1))]:
         row = {f"{s}#": number(float(x), 2) for s, x in zip(bills.scenarios, paid, strict=True)}

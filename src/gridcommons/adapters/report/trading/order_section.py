@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from gridcommons.adapters.report import html
@@ -12,6 +10,7 @@ from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.tables import Part
 from gridcommons.adapters.report.trading.material import Material
 from gridcommons.adapters.report.trading.topology_section import islanded_words
+from gridcommons.model.grid import IntArray
 
 _COLUMNS = ("time", "order", "member", "side", "energy_kwh", "entered_kwh", "reason")
 _LEAST_KWH = 1e-9
@@ -21,9 +20,7 @@ _MOST_ROWS = 20
 def order_section(found: Material) -> Section | None:
     """Orders with a reason, and hours without supply; None where there is neither."""
     rows = found.tables.whole("orders", _COLUMNS)
-    touched = (
-        np.flatnonzero(rows["reason"].astype(str) != "") if len(rows["time"]) else np.zeros(0, dtype=int)
-    )
+    touched = np.flatnonzero(rows["reason"].astype(str) != "")
     lost = [] if found.switched is None else islanded_words(found, found.switched)
     if not len(touched) and not lost:
         return None
@@ -40,10 +37,10 @@ def order_section(found: Material) -> Section | None:
     return Section("orders", "Orders refused or cut" if len(touched) else "What went unserved", body)
 
 
-def _table(rows: Part, touched: Sequence[int]) -> str:
+def _table(rows: Part, touched: IntArray) -> str:
     """Reasons by side, with how many, whose, and how much did not enter, the most first."""
     groups: dict[tuple[str, str], list[int]] = {}
-    for place in touched:
+    for place in touched.tolist():
         groups.setdefault((str(rows["reason"][place]), str(rows["side"][place])), []).append(place)
     lines = []
     for (reason, side), places in groups.items():

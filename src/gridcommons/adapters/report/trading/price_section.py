@@ -13,10 +13,7 @@ from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.flexibility.panels import legend
 from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.style import (
-    EXPORT,
-    IMPORT,
     INK,
-    MUTED,
     Chart,
     finish,
     make_figure,
@@ -24,7 +21,7 @@ from gridcommons.adapters.report.style import (
     time_axis,
 )
 from gridcommons.adapters.report.tables import Part
-from gridcommons.adapters.report.trading.material import Material
+from gridcommons.adapters.report.trading.material import MINUTES_PER_HOUR, Material
 from gridcommons.adapters.report.trading.scenario_words import energy, scenario_name, times
 from gridcommons.model.grid import FloatArray, IntArray
 
@@ -33,8 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = ("scenario", "time", "minutes", "tier", "energy_kwh", "price_per_kwh")
-_TIERS = {"cluster": ("within a cluster", "#8464b0"), "community": ("between clusters", "#12936a")}
-_BAND = "#e9edf1"
+_TIERS = {"cluster": ("within a cluster", "#7d93aa"), "community": ("between clusters", "#12756b")}
+_BAND = "#e6eaee"
 _MOST_BINS = 150
 
 
@@ -60,6 +57,15 @@ class Traded:
     price_per_kwh: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class Band:
+    """Between which prices trades lie, shape (2, minutes) [currency/kWh], in a sentence and in a legend."""
+
+    ends_per_kwh: FloatArray
+    words: str
+    name: str
+
+
 def price_section(found: Material) -> Section | None:
     """Prices and power of the trades of the last scenario; None where nobody trades."""
     rows = found.tables.whole("trades", _COLUMNS)
@@ -70,22 +76,18 @@ def price_section(found: Material) -> Section | None:
     if not len(rows["time"]):
         return Section("trades", heading, html.nothing("In the last scenario nobody trades."))
     traded, band = bin_trades(found, rows), price_band(found)
-    body = html.text(_said(found, rows, band is not None)) + html.figure(draw_trades(found, traded, band))
+    body = html.text(_said(found, rows, band)) + html.figure(draw_trades(found, traded, band))
     return Section("trades", heading, body + tier_table(found, rows))
 
 
-def _said(found: Material, rows: Part, has_band: bool) -> str:
+def _said(found: Material, rows: Part, band: Band | None) -> str:
     low, high = float(rows["price_per_kwh"].min()), float(rows["price_per_kwh"].max())
+    unit = f"{found.currency or '1'}/kWh"
     said = (
         f"{times(len(rows['time']), 'trade')} ({scenario_name(found.last)}) at {number(low, 4)} to "
-        f"{number(high, 4)} {found.currency or '1'}/kWh. A trade holds from one round to the next."
+        f"{number(high, 4)} {unit}. A trade holds from one round to the next."
     )
-    if has_band:
-        said += (
-            " The grey band lies between what sellers would get and buyers would pay in the market at the least and "
-            "the most; a price inside it is better for both than the main grid's."
-        )
-    return said
+    return said if band is None else f"{said} Grey: {band.words}."
 
 
 def bin_trades(found: Material, rows: Part) -> Traded:
@@ -100,39 +102,58 @@ def bin_trades(found: Material, rows: Part) -> Traded:
     power_kw = np.zeros((len(tiers), len(first) - 1))
     price = np.full((3, len(tiers), len(first) - 1), np.nan)
     for place, tier in enumerate(tiers):
-        mine = np.flatnonzero(rows["tier"] == tier)
-        trade = np.repeat(mine, rows["minutes"][mine])
-        after = np.arange(len(trade)) - np.repeat(
-            np.cumsum(rows["minutes"][mine]) - rows["minutes"][mine], rows["minutes"][mine]
-        )
-        bins = (begin[trade] + after) // width
-        energy_kwh, paid = minute_kwh[trade], rows["price_per_kwh"][trade]
-        sums = np.bincount(bins, energy_kwh, len(first) - 1)
-        power_kw[place] = sums / np.diff(first) * 60.0
+        trade, minute = _minutes_of(rows, np.flatnonzero(rows["tier"] == tier), begin)
+        energy_kwh, paid, part = minute_kwh[trade], rows["price_per_kwh"][trade], minute // width
+        sums = np.bincount(part, energy_kwh, len(first) - 1)
+        power_kw[place] = sums / np.diff(first) * MINUTES_PER_HOUR
         some = sums > 0.0
-        price[1, place, some] = (np.bincount(bins, energy_kwh * paid, len(first) - 1)[some]) / sums[some]
-        np.fmin.at(price[0, place], bins, paid)
-        np.fmax.at(price[2, place], bins, paid)
+        price[1, place, some] = np.bincount(part, energy_kwh * paid, len(first) - 1)[some] / sums[some]
+        np.fmin.at(price[0, place], part, paid)
+        np.fmax.at(price[2, place], part, paid)
     return Traded(first, tiers, power_kw, price)
 
 
-def price_band(found: Material) -> FloatArray | None:
-    """Least asked and most bid of all orders by the minute, shape (2, minutes); None without orders."""
+def _minutes_of(rows: Part, mine: IntArray, begin: IntArray) -> tuple[IntArray, IntArray]:
+    """Each minute of each trade: which trade it is, and which minute of the window."""
+    long = rows["minutes"][mine]
+    trade = np.repeat(mine, long)
+    after = np.arange(len(trade)) - np.repeat(np.cumsum(long) - long, long)
+    return trade, begin[trade] + after
+
+
+def price_band(found: Material) -> Band | None:
+    """The main grid's prices; where the result has none, the limit prices of the orders; None without both.
+
+    Limit prices lie between what the main grid pays and what it asks, as long as it is available.
+    """
+    columns = ("feed_in_price_per_kwh", "retail_price_per_kwh")
+    prices = found.tables.whole("grid_prices", ("time", *columns))
+    if len(prices["time"]):
+        step, ends = found.clock.step_of(prices["time"]), np.full((2, found.clock.steps), np.nan)
+        for row, column in enumerate(columns):
+            ends[row, step] = prices[column]
+        return Band(
+            _held(ends), "from the main grid's feed-in price to its retail price", "main grid's prices"
+        )
     orders = found.tables.whole("orders", ("time", "side", "price_per_kwh"))
     if not len(orders["time"]):
         return None
-    band = np.full((2, found.clock.steps), np.nan)
-    step = found.clock.step_of(orders["time"])
+    ends, step = np.full((2, found.clock.steps), np.nan), found.clock.step_of(orders["time"])
     for row, side, pick in ((0, "sell", np.fmin), (1, "buy", np.fmax)):
         mine = orders["side"] == side
-        pick.at(band[row], step[mine], orders["price_per_kwh"][mine])
-    known = np.isfinite(band)
-    # Prices hold until the next round.
-    last = np.maximum.accumulate(np.where(known, np.arange(found.clock.steps), -1), axis=1)
-    return np.where(last >= 0, np.take_along_axis(band, np.maximum(last, 0), axis=1), np.nan)
+        pick.at(ends[row], step[mine], orders["price_per_kwh"][mine])
+    words = "from the lowest limit price asked to the highest bid in each round"
+    return Band(_held(ends), words, "limit prices of orders")
 
 
-def draw_trades(found: Material, traded: Traded, band: FloatArray | None) -> Chart:
+def _held(ends: FloatArray) -> FloatArray:
+    """Values that hold until the next one, shape (2, minutes); NaN before the first."""
+    at = np.where(np.isfinite(ends), np.arange(ends.shape[1]), -1)
+    last = np.maximum.accumulate(at, axis=1)
+    return np.where(last >= 0, np.take_along_axis(ends, np.maximum(last, 0), axis=1), np.nan)
+
+
+def draw_trades(found: Material, traded: Traded, band: Band | None) -> Chart:
     """Prices above, power traded below, on one axis of time."""
     figure = make_figure(4.1)
     prices = figure.add_axes((0.055, 0.475, 0.93, 0.425))
@@ -140,7 +161,7 @@ def draw_trades(found: Material, traded: Traded, band: FloatArray | None) -> Cha
     dates = dates_of(found.clock, traded.first)
     if band is not None:
         edges = dates_of(found.clock, np.arange(found.clock.steps + 1))
-        low, high = (np.append(values, values[-1]) for values in band)
+        low, high = (np.append(values, values[-1]) for values in band.ends_per_kwh)
         prices.fill_between(edges, low, high, step="post", color=_BAND, linewidth=0)
     base = np.zeros(traded.power_kw.shape[1])
     for place, tier in enumerate(traded.tier):
@@ -153,13 +174,15 @@ def draw_trades(found: Material, traded: Traded, band: FloatArray | None) -> Cha
             dates, _closed(base), _closed(top), step="post", color=colour, alpha=0.8, linewidth=0
         )
         base = top
-    _finish(found, figure, (prices, powers), traded, band is not None)
-    totals = traded.power_kw @ np.diff(traded.first) / 60.0
+    _finish(found, figure, (prices, powers), traded, band)
+    totals = traded.power_kw @ np.diff(traded.first) / MINUTES_PER_HOUR
     told = [f"{_TIERS.get(t, (t,))[0]} {energy(float(x))}" for t, x in zip(traded.tier, totals, strict=True)]
     return finish(figure, "Trades over the day: " + ", ".join(told), "trades")
 
 
-def _finish(found: Material, figure: Figure, both: tuple[Axes, Axes], traded: Traded, has_band: bool) -> None:
+def _finish(
+    found: Material, figure: Figure, both: tuple[Axes, Axes], traded: Traded, band: Band | None
+) -> None:
     dates = dates_of(found.clock, traded.first)
     for axes, is_last in zip(both, (False, True), strict=True):
         quiet_grid(axes)
@@ -168,7 +191,7 @@ def _finish(found: Material, figure: Figure, both: tuple[Axes, Axes], traded: Tr
     both[1].set_ylim(bottom=0.0)
     both[1].set_title("Power traded [kW]", pad=6)
     entries = [("■", colour, words) for t, (words, colour) in _TIERS.items() if t in traded.tier]
-    entries += [("■", "#c9d1d9", "between the orders' limit prices")] if has_band else []
+    entries += [] if band is None else [("■", "#d3dae1", band.name)]
     legend(figure, entries, f"price, mean and range [{found.currency or '1'}/kWh]")
 
 

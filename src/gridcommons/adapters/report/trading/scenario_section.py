@@ -26,6 +26,8 @@ _PANELS = (
     ("absorbed_kwh", "absorbed from it"),
     ("losses_kwh", "losses of the community"),
 )
+_LEAST_SHARE = 5e-4
+"""A smaller difference is written as none: the load flow's last digits."""
 
 
 def scenario_section(found: Material) -> Section | None:
@@ -98,13 +100,17 @@ def scenario_table(found: Material) -> str:
     }
     rows, before = [], float("nan")
     for name in found.scenarios:
-        row: dict[str, Any] = {"name": scenario_name(name), "words": SCENARIO_WORDS.get(name, "")}
+        row: dict[str, Any] = {
+            "name": scenario_name(name).replace(" ", "\u00a0"),
+            "words": SCENARIO_WORDS.get(name, ""),
+        }
         for key in ("fed_in_kwh", "absorbed_kwh", "losses_kwh", "exchange_kwh", "traded_kwh"):
             value = found.figure(name, key)
             row[f"{key}#"] = "–" if name == "members" and key == "losses_kwh" else number(value, 1)
         row["bill_amount#"] = number(found.figure(name, "bill_amount"), 2)
         exchange = found.figure(name, "exchange_kwh")
-        row["less#"] = percent(1.0 - exchange / before, 1) if before > 0.0 else "–"
+        less = 1.0 - exchange / before if before > 0.0 else float("nan")
+        row["less#"] = percent(0.0 if abs(less) < _LEAST_SHARE else less, 1)
         before = exchange
         rows.append(row)
     return html.table(heads, rows, [name == found.last for name in found.scenarios])

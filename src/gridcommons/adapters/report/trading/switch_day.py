@@ -77,6 +77,16 @@ class SwitchDay:
         return np.asarray(np.abs(self.p_kw[:, self.is_link]).sum(axis=1))
 
     @cached_property
+    def given_kw(self) -> FloatArray:
+        """What clusters with a surplus give to the others, shape (steps,) [kW].
+
+        All that clusters have to spare, less what leaves at the connections.
+        """
+        spare_kw = np.maximum(-self.net_kw, 0.0).sum(axis=1)
+        leaves_kw = np.maximum(-self.p_kw[:, ~self.is_link], 0.0).sum(axis=1)
+        return np.asarray(np.maximum(spare_kw - leaves_kw, 0.0))
+
+    @cached_property
     def spans(self) -> list[tuple[int, int]]:
         """First interval of each time without a change of position, and the first one after it."""
         change = np.flatnonzero((self.closed[1:] != self.closed[:-1]).any(axis=1)) + 1
@@ -109,7 +119,13 @@ class SwitchDay:
 
     def _labels(self, closed: BoolArray) -> IntArray:
         """A number a group that closed links join, shape (clusters,)."""
-        label = np.arange(len(self.clusters))
-        for a, b in self.ends[closed & self.is_link]:
+        return connected_parts(len(self.clusters), self.ends[closed & self.is_link])
+
+
+def connected_parts(count: int, ends: IntArray) -> IntArray:
+    """A number a part that branches connect, shape (count,); branches by their two ends."""
+    label = np.arange(count)
+    for a, b in ends:
+        if label[a] != label[b]:
             label[label == label[b]] = label[a]
-        return label
+    return label

@@ -15,7 +15,6 @@ from gridcommons.adapters.report.style import (
     INK,
     MUTED,
     PALE,
-    RULE,
     WIDTH_INCH,
     Chart,
     finish,
@@ -23,8 +22,8 @@ from gridcommons.adapters.report.style import (
     shorten,
     time_axis,
 )
-from gridcommons.adapters.report.trading.lines import fill_signed, round_most
-from gridcommons.adapters.report.trading.scenario_words import energy, times
+from gridcommons.adapters.report.trading.lines import fill_signed, round_most, thin_bins
+from gridcommons.adapters.report.trading.scenario_words import times
 from gridcommons.adapters.report.trading.switch_day import SwitchDay
 from gridcommons.model.grid import BoolArray
 
@@ -34,34 +33,35 @@ if TYPE_CHECKING:
 
 _CLOSED = "#d3ebe0"
 _MARK = "#0b5c44"
-_ROW_INCH, _HEAD_INCH, _FOOT_INCH, _TITLE_INCH = 0.52, 0.34, 0.46, 0.30
+_ROW_INCH, _HEAD_INCH, _FOOT_INCH, _TITLE_INCH = 0.56, 0.40, 0.46, 0.34
 _LEFT_INCH, _RIGHT_INCH = 1.95, 1.42
 
 
-def draw_switches(clock: Clock, bins: Bins, day: SwitchDay, colours: dict[str, str]) -> Chart:
-    """A strip a switch, links above connections, all on one scale of power."""
-    groups = [("Links between clusters", day.is_link), ("Connections to the main grid (PCCs)", ~day.is_link)]
-    groups = [(words, which) for words, which in groups if which.any()]
-    high = _HEAD_INCH + len(groups) * _TITLE_INCH + _ROW_INCH * len(day.name) + _FOOT_INCH
-    figure = make_figure(high)
-    most = round_most(
-        max((float(np.abs(bins.mean(p_kw)).max(initial=0.0)) for p_kw in day.p_kw.T), default=0.0)
-    )
-    top, told = high - _HEAD_INCH, []
-    for words, which in groups:
+def draw_switches(clock: Clock, day: SwitchDay, colours: dict[str, str]) -> Chart:
+    """A strip a switch, links above connections, each kind on one scale of power."""
+    kinds = [("Links between clusters", day.is_link), ("Connections to the main grid (PCCs)", ~day.is_link)]
+    kinds = [(words, which) for words, which in kinds if which.any()]
+    high = _HEAD_INCH + len(kinds) * _TITLE_INCH + _ROW_INCH * len(day.name) + _FOOT_INCH
+    figure, bins = make_figure(high), thin_bins(clock)
+    top, told, axes = high - _HEAD_INCH, [], None
+    for words, which in kinds:
+        rows = np.flatnonzero(which)
+        most = round_most(max(float(np.abs(bins.mean(day.p_kw[:, row])).max(initial=0.0)) for row in rows))
         top -= _TITLE_INCH
-        figure.text(0.0, (top + 0.09) / high, words, fontweight="bold", fontsize=9.2)
-        for row in np.flatnonzero(which):
+        heading = f"{words}, each strip ±\u202f{number(most)} kW high"
+        figure.text(0.0, (top + 0.09) / high, heading, fontweight="bold", fontsize=9.2)
+        for row in rows:
             top -= _ROW_INCH
             axes = _axes(figure, top)
-            _draw_strip(axes, bins, day, int(row), colours)
             axes.set_ylim(-most, most)
-            _mark_operations(axes, clock, day, int(row))
-            told.append(_label(axes, day, int(row), most))
-            is_last = row == np.flatnonzero(groups[-1][1])[-1] and words == groups[-1][0]
-            time_axis(axes, bins.dates, clock.timezone, label=bool(is_last), most_ticks=13)
-            axes.tick_params(labelbottom=bool(is_last), length=3.0 if is_last else 0.0)
-    _legend(figure, colours, most)
+            _draw_strip(axes, (clock, bins), day, int(row), colours)
+            told.append(_label(axes, day, int(row)))
+            time_axis(axes, bins.dates, clock.timezone, label=False, most_ticks=13)
+            axes.tick_params(labelbottom=False, length=0.0)
+    if axes is not None:
+        time_axis(axes, bins.dates, clock.timezone, most_ticks=13)
+        axes.tick_params(labelbottom=True, length=3.0)
+    _legend(figure, colours, bins)
     return finish(figure, "Switches over the day. " + "; ".join(told), "switches")
 
 
@@ -73,16 +73,20 @@ def _axes(figure: Figure, bottom: float) -> Axes:
     )
 
 
-def _draw_strip(axes: Axes, bins: Bins, day: SwitchDay, row: int, colours: dict[str, str]) -> None:
+def _draw_strip(
+    axes: Axes, when: tuple[Clock, Bins], day: SwitchDay, row: int, colours: dict[str, str]
+) -> None:
+    clock, bins = when
     axes.axvspan(bins.dates[0], bins.dates[-1], color=PALE, linewidth=0)
-    share = bins.mean(day.closed[:, row].astype(np.float64))
-    for first, end in _runs(share >= 0.5):
-        axes.axvspan(bins.dates[first], bins.dates[end], color=_CLOSED, linewidth=0)
-    ends = (IMPORT, EXPORT)
+    for ends in _runs(day.closed[:, row]):
+        axes.axvspan(*dates_of(clock, np.array(ends)), color=_CLOSED, linewidth=0)
+    moved = dates_of(clock, np.flatnonzero(day.moved[:, row]))
+    axes.vlines(moved, 0, 1, transform=axes.get_xaxis_transform(), color=_MARK, linewidth=1.1, zorder=4)
+    shades = (IMPORT, EXPORT)
     if day.is_link[row]:
         # A flow has the colour of the cluster that it comes from.
-        ends = (colours[day.from_cluster[row]], colours[day.to_cluster[row]])
-    fill_signed(axes, bins, day.p_kw[:, row], ends)
+        shades = (colours[day.from_cluster[row]], colours[day.to_cluster[row]])
+    fill_signed(axes, bins, day.p_kw[:, row], shades)
     axes.set_yticks([])
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
@@ -93,19 +97,14 @@ def _runs(when: BoolArray) -> list[tuple[int, int]]:
     return list(zip(np.flatnonzero(change > 0).tolist(), np.flatnonzero(change < 0).tolist(), strict=True))
 
 
-def _mark_operations(axes: Axes, clock: Clock, day: SwitchDay, row: int) -> None:
-    steps = np.flatnonzero(day.moved[:, row])
-    if len(steps):
-        dates = dates_of(clock, steps)
-        axes.vlines(dates, 0, 1, transform=axes.get_xaxis_transform(), color=_MARK, linewidth=1.1, zorder=4)
-
-
-def _label(axes: Axes, day: SwitchDay, row: int, most: float) -> str:
+def _label(axes: Axes, day: SwitchDay, row: int) -> str:
     """Name and clusters on the left, energy and operations on the right; all of it in words."""
     first, second = day.from_cluster[row], day.to_cluster[row]
     between = f"{first} → {second}" if first else f"main grid → {second}"
     hours = 1.0 / 60.0
-    forth, back = (float(np.maximum(sign * day.p_kw[:, row], 0.0).sum() * hours) for sign in (1.0, -1.0))
+    forth, back = (
+        number(float(np.maximum(sign * day.p_kw[:, row], 0.0).sum() * hours)) for sign in (1.0, -1.0)
+    )
     count, share = int(day.moved[:, row].sum()), float(day.closed[:, row].mean())
     moved = times(count, "operation") if count else ("always closed" if share == 1.0 else "always open")
     if not count and 0.0 < share < 1.0:
@@ -114,7 +113,7 @@ def _label(axes: Axes, day: SwitchDay, row: int, most: float) -> str:
     texts = (
         (left, 0.72, shorten(day.name[row], 24), INK, "bold", "right"),
         (left, 0.28, shorten(between, 32), MUTED, "normal", "right"),
-        (right, 0.72, f"↑ {energy(forth)}   ↓ {energy(back)}", INK, "normal", "left"),
+        (right, 0.72, f"↑ {forth}  ↓ {back} kWh", INK, "normal", "left"),
         (right, 0.28, moved, MUTED, "normal", "left"),
     )
     for x, y, words, colour, weight, side in texts:
@@ -122,12 +121,11 @@ def _label(axes: Axes, day: SwitchDay, row: int, most: float) -> str:
             x, y, words, transform=axes.transAxes, color=colour, fontweight=weight, fontsize=7.9, ha=side,
             va="center",
         )  # fmt: skip
-    axes.axhline(most, color=RULE, linewidth=0.4)
-    return f"{day.name[row]} ({between}): {energy(forth)} forth, {energy(back)} back, {moved}"
+    return f"{day.name[row]} ({between}): {forth} kWh forth, {back} kWh back, {moved}"
 
 
-def _legend(figure: Figure, colours: dict[str, str], most: float) -> None:
+def _legend(figure: Figure, colours: dict[str, str], bins: Bins) -> None:
     entries = [("■", _CLOSED, "closed"), ("■", "#e3e7ea", "open"), ("|", _MARK, "operated")]
     entries += [("■", colour, f"from {name}") for name, colour in colours.items()]
     entries += [("■", IMPORT, "from the main grid"), ("■", EXPORT, "into it")]
-    legend(figure, entries, f"height: ± {number(most)} kW")
+    legend(figure, entries, "" if bins.is_plain else f"means of {bins.name}")

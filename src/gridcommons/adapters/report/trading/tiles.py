@@ -66,6 +66,7 @@ def _worth(found: Material) -> Tile | None:
     worth = worth_of_switches(found)
     if not np.isfinite(worth):
         return None
+    worth = worth if abs(worth) >= 0.005 else 0.0
     tone = "proof" if worth > 0.0 else ""
     return Tile("The switches alone are worth", found.amount(worth), "joined less switched", tone)
 

@@ -8,8 +8,8 @@ from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.flexibility.panels import Shape, legend, make_panels, title
 from gridcommons.adapters.report.html import Section
-from gridcommons.adapters.report.style import IMPORT, INK, MUTED, Chart, finish, quiet_grid, time_axis
-from gridcommons.adapters.report.trading.lines import draw_line
+from gridcommons.adapters.report.style import IMPORT, MUTED, Chart, finish, quiet_grid, time_axis
+from gridcommons.adapters.report.trading.lines import draw_line, note_zone
 from gridcommons.adapters.report.trading.material import MINUTES_PER_HOUR, Material
 from gridcommons.adapters.report.trading.switch_day import SwitchDay
 from gridcommons.model.grid import FloatArray, IntArray
@@ -27,8 +27,9 @@ def told_section(found: Material) -> Section | None:
     if not np.isfinite(told_kw).any():
         return None
     said = (
-        "After each round of the community the grid operator is told what to expect at every connection. Losses "
-        "are not part of it, nor what changes until the next round. Above 0 the main grid delivers, below 0 it is fed."
+        "After each round of the community the grid operator is told what to expect at every connection. "
+        "That holds no losses, and nothing that changes before the next round. Above 0 the main grid "
+        "delivers, below 0 it is fed."
     )
     body = html.text(said) + html.figure(draw_told(found, day, rows, told_kw))
     body += told_table(day, rows, told_kw)
@@ -50,7 +51,7 @@ def read_told(found: Material, day: SwitchDay, rows: IntArray) -> FloatArray:
 def draw_told(found: Material, day: SwitchDay, rows: IntArray, told_kw: FloatArray) -> Chart:
     """A panel a connection: told and metered."""
     columns = 2 if len(rows) > 1 else 1
-    figure, axes = make_panels(len(rows), Shape(columns, 1.0, head=0.46, foot=0.30, top=0.30))
+    figure, axes = make_panels(len(rows), Shape(columns, 1.0, head=0.46, foot=0.38, top=0.30))
     words = []
     for place, (panel, row) in enumerate(zip(axes, rows, strict=True)):
         draw_line(panel, found.bins, day.p_kw[:, row], IMPORT, 2.2)
@@ -62,11 +63,9 @@ def draw_told(found: Material, day: SwitchDay, rows: IntArray, told_kw: FloatArr
         remark = f"off by {number(float(np.mean(off_kw)), 1)} kW in the mean"
         title(panel, f"{day.name[row]} ({day.to_cluster[row]})", remark)
         words.append(f"{day.name[row]}: {remark}")
-    entries = [("—", IMPORT, "metered"), ("—", _TOLD, "told")]
+    entries = [("■", IMPORT, "metered"), ("■", _TOLD, "told")]
     legend(figure, entries, "power from the main grid [kW]")
-    figure.text(
-        0.985, 0.005, f"local time ({found.clock.timezone})", ha="right", va="bottom", color=INK, fontsize=8
-    )
+    note_zone(figure, found.clock)
     return finish(figure, "Expected against metered exchange. " + "; ".join(words), "told")
 
 

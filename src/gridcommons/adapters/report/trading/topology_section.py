@@ -14,6 +14,7 @@ from gridcommons.adapters.report.trading.switch_day import Joined, SwitchDay
 from gridcommons.adapters.report.trading.switch_strips import draw_switches
 
 _MOST_ROWS = 12
+_UNBROKEN = 40
 
 
 def topology_section(found: Material) -> Section | None:
@@ -23,14 +24,14 @@ def topology_section(found: Material) -> Section | None:
         return None
     is_switched = found.last == "switched"
     said = (
-        "Power over a link stands above the middle where it flows as its arrow says, below where it flows back; "
-        "over a connection, above is what the main grid delivers, below what it gets. "
+        "Power over a link stands above the middle where it flows as its arrow says, and below it where it "
+        "flows back; over a connection, above is what the main grid delivers and below what it is fed. "
     )
     if is_switched:
         said += _moves(found)
     else:
         said += f"In this scenario ({scenario_name(found.last)}) nobody moves a switch."
-    body = html.text(said) + html.figure(draw_switches(found.clock, found.bins, day, found.colours))
+    body = html.text(said) + html.figure(draw_switches(found.clock, day, found.colours))
     body += "<h3>Who is joined with whom</h3>" + topology_table(found, day)
     return Section("topology", "What the switches did" if is_switched else "Where the switches stand", body)
 
@@ -46,7 +47,9 @@ def _moves(found: Material) -> str:
 def group_words(group: Joined) -> str:
     """``homes and flats over PCC5``."""
     way = f"over {listed(group.pccs)}" if group.pccs else "without a way to the main grid"
-    return f"{listed(group.clusters)} {way}"
+    words = f"{listed(group.clusters)} {way}"
+    # On a narrow screen a short group stays on one line.
+    return words.replace(" ", "\u00a0") if len(words) <= _UNBROKEN else words
 
 
 def topology_table(found: Material, day: SwitchDay) -> str:

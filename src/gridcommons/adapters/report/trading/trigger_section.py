@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_LABEL_AT = {"periodic": (-2, 8), "send_on_delta": (5, 5), "send_on_area": (-12, -3)}
+"""Where a threshold stands beside its dot: of each trigger on a side of its own [points]."""
+
+
 @dataclass(frozen=True)
 class Case:
     """A trigger, its threshold and its delay (None: drawn), with what a day with it comes to."""
@@ -42,7 +46,8 @@ class Case:
     @property
     def name(self) -> str:
         """Trigger and threshold."""
-        return f"{trigger_name(self.trigger)} {threshold_words(self.trigger, self.threshold)}"
+        words = f"{trigger_name(self.trigger)} {threshold_words(self.trigger, self.threshold)}"
+        return words.replace(" ", "\u00a0").replace("-", "\u2011")
 
 
 def trigger_section(found: Material) -> Section | None:
@@ -75,8 +80,8 @@ def read_cases(found: Material) -> list[Case]:
 
 def _said(own: Case, triggers: Sequence[Case], delays: Sequence[Case]) -> str:
     said = (
-        f"The study's own trigger, {own.name}, needs {number(own.figures['community_rounds'])} rounds and feeds "
-        f"in {energy(own.excess_kwh)} more than any topology must (the excess)."
+        f"The study's own trigger, {own.name}, needs {number(own.figures['community_rounds'])} rounds and "
+        f"feeds in {energy(own.excess_kwh)} more than any topology must (the excess)."
     )
     others = [
         case for case in triggers[1:] if case.figures["community_rounds"] < own.figures["community_rounds"]
@@ -102,8 +107,8 @@ def draw_cases(triggers: Sequence[Case], delays: Sequence[Case]) -> Chart:
     has_triggers, has_delays = len(triggers) > 1, len(delays) > 0
     figure = make_figure(3.05)
     if has_triggers:
-        _draw_triggers(figure.add_axes((0.05, 0.17, 0.33, 0.68)), triggers)
-        _draw_storage(figure.add_axes((0.525, 0.17, 0.10, 0.68)), triggers)
+        _draw_triggers(figure.add_axes((0.05, 0.17, 0.32, 0.68)), triggers)
+        _draw_storage(figure.add_axes((0.535, 0.17, 0.095, 0.68)), triggers)
     if has_delays:
         left = 0.745 if has_triggers else 0.05
         _draw_delays(figure.add_axes((left, 0.17, 0.985 - left, 0.68)), delays)
@@ -123,15 +128,17 @@ def _draw_triggers(axes: Axes, triggers: Sequence[Case]) -> None:
         axes.plot(rounds, excess, color=colour, linewidth=1.0, marker="o", markersize=5, markeredgewidth=0)
         for case, x, y in zip(mine, rounds, excess, strict=True):
             axes.annotate(
-                threshold_words(trigger, case.threshold),
+                number(case.threshold, 0 if case.threshold.is_integer() else 1),
                 (x, y),
-                xytext=(6, 5),
+                xytext=_LABEL_AT.get(trigger, (6, 5)),
                 textcoords="offset points",
                 fontsize=7.8,
                 color=colour,
                 annotation_clip=False,
             )
-    _finish_axes(axes, "Excess fed in [kWh], by rounds", "rounds of the community's market")
+    _finish_axes(
+        axes, "Excess fed in [kWh], by rounds; at each dot its threshold", "rounds of the community's market"
+    )
 
 
 def _draw_storage(axes: Axes, triggers: Sequence[Case]) -> None:
@@ -158,9 +165,10 @@ def _draw_delays(axes: Axes, delays: Sequence[Case]) -> None:
 def _finish_axes(axes: Axes, heading: str, below: str) -> None:
     axes.grid(True, color=RULE, linewidth=0.6)
     axes.spines["left"].set_visible(False)
+    axes.margins(x=0.14, y=0.14)
+    axes.autoscale_view()
     axes.set_xlim(left=0.0)
     axes.set_ylim(bottom=0.0)
-    axes.margins(x=0.12, y=0.14)
     axes.set_title(heading, pad=8)
     axes.set_xlabel(below, fontsize=8, color=MUTED, loc="right")
 
@@ -168,15 +176,15 @@ def _finish_axes(axes: Axes, heading: str, below: str) -> None:
 def trigger_table(triggers: Sequence[Case]) -> str:
     """The numbers of Tables 4 and 5 of the source."""
     heads = {
-        "name": "trigger",
-        "fed#": "fed in [kWh]",
-        "absorbed#": "absorbed [kWh]",
-        "losses#": "losses [kWh]",
-        "exchange#": "exchanged [kWh]",
-        "excess#": "excess [kWh]",
+        "name": "trigger (energy in kWh)",
+        "fed#": "fed in",
+        "absorbed#": "absorbed",
+        "losses#": "losses",
+        "exchange#": "exchanged",
+        "excess#": "excess",
         "rounds#": "rounds",
-        "cluster#": "rounds of single clusters",
-        "changes#": "changes of topology",
+        "cluster#": "of one cluster",
+        "changes#": "topologies",
         "storage#": "storage",
     }
     rows = []

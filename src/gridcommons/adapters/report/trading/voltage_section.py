@@ -73,11 +73,12 @@ def draw_voltages(found: Material, rows: Part, limits: tuple[float, float]) -> C
     axes.axhline(1.0, color="#b9c1c9", linewidth=0.8, zorder=1)
     quiet_grid(axes)
     time_axis(axes, found.bins.dates, found.clock.timezone)
-    entries = [("—", scenario_colour(name), scenario_name(name)) for name in shown]
-    legend(figure, [*entries, ("—", BROKEN, "limit")], "lowest and highest voltage [pu]")
+    entries = [("■", scenario_colour(name), scenario_name(name)) for name in shown]
+    legend(figure, [*entries, ("■", BROKEN, "limit")], "lowest and highest voltage [pu]")
     told = [
-        f"{scenario_name(n)} {number(found.figure(n, 'vm_min_pu'), 3)} to {number(found.figure(n, 'vm_max_pu'), 3)}"
-        for n in shown
+        f"{scenario_name(name)} {number(low, 3)} to {number(high, 3)}"
+        for name in shown
+        for low, high in [[found.figure(name, key) for key in ("vm_min_pu", "vm_max_pu")]]
     ]
     return finish(figure, "Voltages over the day [pu]: " + "; ".join(told), "voltages")
 
