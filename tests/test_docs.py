@@ -30,6 +30,11 @@ from gridcommons.adapters.studies.toml_file import KEYS
 from gridcommons.model.assets import ASSET_KINDS, Asset, rating_columns
 from gridcommons.model.limits import LIMIT_NAMES
 from gridcommons.model.members import CONNECTIONS, Member
+from gridcommons.switching.controller import PLANNERS
+from gridcommons.switching.settings import METHODS_OF_GOAL
+from gridcommons.trading.mechanisms import MECHANISMS
+from gridcommons.trading.settings import SCENARIOS
+from gridcommons.trading.triggers import TRIGGERS
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -162,6 +167,12 @@ def test_every_other_column_and_key_of_a_study_is_documented():
 def test_every_setting_of_a_task_is_documented_with_its_page(task):
     settings = tasks.CAPABILITIES[task].load().Settings
     assert {field.name for field in fields(settings)} <= words(f"{task}.md", "## Settings")
+
+
+def test_every_mechanism_trigger_and_method_is_documented():
+    assert {*MECHANISMS, *TRIGGERS, *SCENARIOS} <= words("trading.md")
+    assert {method for methods in METHODS_OF_GOAL.values() for method in methods} <= words("switching.md")
+    assert {*METHODS_OF_GOAL, *PLANNERS} <= words("switching.md", "## Settings")
 
 
 def test_every_command_and_option_is_documented():

@@ -22,6 +22,7 @@ from gridcommons.model.grid import S_BASE_KVA, FloatArray, Grid, IntArray
 from gridcommons.model.grid import ComplexArray as ComplexArray
 from gridcommons.model.topology import bus_nodes, supplied_buses
 from gridcommons.powerflow.assembly import assemble
+from gridcommons.powerflow.conductors import closed_conductors
 from gridcommons.powerflow.phase_loads import LoadPairs, constant_admittance, constant_power, load_pairs
 
 
@@ -170,13 +171,14 @@ def build_network(grid: Grid) -> Network:
     held, v_source = _held_voltages(grid, nodes)
     pq = np.setdiff1d(np.arange(len(used)), held)
     shift = _stripped_shifts(grid, nodes, len(used), held)
-    y = assemble(grid, nodes, len(used), shift)[0] + constant_admittance(grid, nodes, len(used))
+    conductors = None if grid.coupling is None else closed_conductors(grid.branches, grid.coupling)
+    y = assemble(grid, nodes, len(used), shift, conductors)[0] + constant_admittance(grid, nodes, len(used))
     order = np.concatenate([pq[_elimination_order(y, pq)], held])
     rank = np.empty(len(used), dtype=np.int64)
     rank[order] = np.arange(len(used))
     nodes[supplied] = rank[nodes[supplied]]
     shift = shift[order]
-    y, y_from, y_to = assemble(grid, nodes, len(used), shift)
+    y, y_from, y_to = assemble(grid, nodes, len(used), shift, conductors)
     y_loads = constant_admittance(grid, nodes, len(used))
     turned = v_source * np.exp(-1j * np.deg2rad(shift[len(pq) :]))
     return Network(

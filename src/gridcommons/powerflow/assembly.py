@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_array, csr_array
 
 from gridcommons.model.grid import S_BASE_KVA, ComplexArray, FloatArray, Grid, IntArray
-from gridcommons.powerflow.conductors import closed_conductors, coupled_branches
+from gridcommons.powerflow.conductors import ConductorEntries, coupled_branches
 
 Part = tuple[IntArray, IntArray, npt.NDArray[Any]]
 """Rows, columns and values of a part of a sparse matrix."""
@@ -42,7 +42,7 @@ def _two_ports(grid: Grid, turn: FloatArray) -> tuple[ComplexArray, ...]:
 
 
 def assemble(
-    grid: Grid, nodes: IntArray, count: int, shift: FloatArray
+    grid: Grid, nodes: IntArray, count: int, shift: FloatArray, conductors: ConductorEntries | None
 ) -> tuple[csr_array, csr_array, csr_array]:
     """Nodal admittance, and the rows that give the current into each branch at its two ends.
 
@@ -54,6 +54,8 @@ def assemble(
         Number of nodes.
     shift : (nodes,)
         What is stripped from each node's angle [degree].
+    conductors : ConductorEntries or None
+        The closed conductors of a three-phase grid.
 
     Returns
     -------
@@ -66,7 +68,7 @@ def assemble(
     # Stripping leaves whole turns at most; rounding them away keeps Y exactly symmetric.
     y_ff, y_ft, y_tf, y_tt = _two_ports(grid, np.where(np.abs(left_over) > 1e-9, left_over % 360.0, 0.0))
     row = np.arange(len(branches), dtype=np.int64)
-    coupled_from, coupled_to = _coupled(grid, (f, t), (y_ff, y_ft, y_tf, y_tt))
+    coupled_from, coupled_to = _coupled(grid, conductors, (f, t), (y_ff, y_ft, y_tf, y_tt))
     has_f, has_t = f >= 0, t >= 0
     shape = (len(branches), count)
     at_from = [(row[has_f], f[has_f], y_ff[has_f]), (row[has_t], t[has_t], y_ft[has_t]), *coupled_from]
@@ -79,14 +81,16 @@ def assemble(
 
 
 def _coupled(
-    grid: Grid, ends: tuple[IntArray, IntArray], alone: tuple[ComplexArray, ...]
+    grid: Grid,
+    entries: ConductorEntries | None,
+    ends: tuple[IntArray, IntArray],
+    alone: tuple[ComplexArray, ...],
 ) -> tuple[list[Part], list[Part]]:
     """Entries of the coupled conductors by the end that they flow into; their two-ports become zero."""
-    if grid.coupling is None:
+    if grid.coupling is None or entries is None:
         return [], []
     for y in alone:
         y[coupled_branches(grid.coupling)] = 0.0
-    entries = closed_conductors(grid.branches, grid.coupling)
     column = np.where(entries.column_end == 0, ends[0][entries.column], ends[1][entries.column])
     own = np.where(entries.row_end == 0, ends[0][entries.row], ends[1][entries.row])
     supplied = (column >= 0) & (own >= 0)

@@ -44,7 +44,10 @@ def closed_conductors(branches: Branches, coupling: Coupling) -> ConductorEntrie
     has_open[block[rows][~closed[rows].all(axis=1)]] = True
     whole = ~has_open[block[entries.row]]
     parts = [_taken(entries, whole)]
-    for opened in np.flatnonzero(has_open):
+    # A block that is open at every end carries nothing.
+    alive = np.zeros(len(has_open), dtype=bool)
+    alive[block[rows][closed[rows].any(axis=1)]] = True
+    for opened in np.flatnonzero(has_open & alive):
         mine = block[entries.row] == opened
         parts.append(_reduced(_taken(entries, mine), closed))
     row, row_end, column, column_end = (

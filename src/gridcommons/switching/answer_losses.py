@@ -20,11 +20,14 @@ from gridcommons.powerflow.solution import FlowSolution, Injections
 from gridcommons.powerflow.switched_flows import connect
 from gridcommons.switching.feeder import Feeder, make_feeder
 from gridcommons.switching.least_losses import LeastLosses, LossSettings, least_losses
-from gridcommons.switching.sequence import SwitchingSequence, plan_sequence
+from gridcommons.switching.sequence import Rules, SwitchingSequence, plan_sequence
 from gridcommons.switching.settings import Settings
 from gridcommons.switching.technical import Operation, find_violations
 
 BEFORE, AFTER = "before", "after"
+
+EXACT_MOVES, WIDTH = 6, 4
+"""How widely an order of operations is looked for: a feeder of a hundred buses asks for twenty of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +116,7 @@ def _found(
     heaviest = int(np.argmax(after.losses_kw()))
     at_peak = Injections(connected.bus, connected.p_kw[[heaviest]], connected.q_kvar[[heaviest]])
     operation = Operation(study.grid, switches, study.limits.window(heaviest, heaviest + 1), at_peak)
-    sequence = plan_sequence(operation, start, best.closed)
+    sequence = plan_sequence(operation, start, best.closed, Rules(exact_moves_max=EXACT_MOVES, width=WIDTH))
     return _Found(switches, feeder, best, start, flows[0], after, sequence)
 
 

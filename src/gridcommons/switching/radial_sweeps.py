@@ -256,14 +256,10 @@ def _excess(
         edge, above = forest.up[node], v[forest.parent[node]]
         end = 0 if graph.from_node[edge] == forest.parent[node] else 1
         into = law[k, 2] * j[node] + law[k, 3] * above
-        near, far, most = (
-            bounds.i_max[row_i, edge, end],
-            bounds.i_max[row_i, edge, 1 - end],
-            bounds.p_max[edge],
-        )
-        excess += _above(abs(into), near, max(near, LEAST_SCALE)) + _above(
-            abs(j[node]), far, max(far, LEAST_SCALE)
-        )
+        near, far = bounds.i_max[row_i, edge, end], bounds.i_max[row_i, edge, 1 - end]
+        most = bounds.p_max[edge]
+        excess += _above(abs(into), near, max(near, LEAST_SCALE))
+        excess += _above(abs(j[node]), far, max(far, LEAST_SCALE))
         power = max(abs((above * np.conj(into)).real), abs((v[node] * np.conj(j[node])).real))
         excess += _above(power, most, max(most, LEAST_SCALE))
     return excess

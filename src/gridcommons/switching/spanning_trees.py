@@ -38,7 +38,7 @@ class Contracted:
     Parameters
     ----------
     edge : (moving,)
-        Edges of the feeder's graph that move and join two different nodes.
+        Edges of the feeder's graph that move; one that joins a node to itself is in no tree.
     a, b : (moving,)
         Nodes that each joins.
     nodes : int
@@ -62,8 +62,7 @@ def contract(feeder: Feeder) -> Contracted:
     label = np.unique(top, return_inverse=True)[1]
     moving = np.flatnonzero(feeder.may_move)
     a, b = label[graph.from_node[moving]], label[graph.to_node[moving]]
-    joins = a != b
-    return Contracted(moving[joins], a[joins], b[joins], int(label.max()) + 1)
+    return Contracted(moving, a, b, int(label.max()) + 1)
 
 
 def count_radial_topologies(feeder: Feeder) -> float:

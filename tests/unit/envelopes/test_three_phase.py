@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from feeders import battery, charger, load, solar, study, tree, window
-from gridcommons.envelopes import capability, verify
-from gridcommons.envelopes.boxes import Boxes, all_queries, answer, cannot_overload, values
+from gridcommons.envelopes import allocate, capability, verify
+from gridcommons.envelopes.boxes import Boxes, _behind, all_queries, answer, cannot_overload, values
 from gridcommons.envelopes.limit_rows import Kind, Voltages, limit_values
 from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.proof import certify
@@ -128,10 +128,11 @@ def test_boxes_that_break_a_limit_are_shrunk_until_the_check_holds(monkeypatch):
     assert 0.0 < boxes.up_kw.sum() < wide.up_kw.sum()
 
 
-@pytest.mark.parametrize("head_a", [np.inf, 500.0])
-def test_nothing_is_certified_where_phases_couple(head_a):
-    w, _, boxes = boxes_of(on_every_phase(1, head_a=head_a, band=(0.5, 1.5)))
-    assert not certify(w, boxes).any()
+def test_nothing_is_certified_in_a_three_phase_grid_not_even_one_asset_with_room_to_spare():
+    one = phase_study(street(1).grid(), {"m": "1.a"}, [charger("C", "m", 5.0)], band=(0.5, 1.5))
+    for of in (one, on_every_phase(1, head_a=500.0, band=(0.5, 1.5))):
+        w, _, boxes = boxes_of(of)
+        assert not certify(w, boxes).any()
 
 
 def with_every_kind_of_member():
@@ -264,6 +265,34 @@ def test_powers_that_no_grid_bears_have_no_bound():
         assert np.isfinite(bound).all() == bounded and (bounded or np.isinf(bound).all())
 
 
+@pytest.mark.parametrize("share", [0.5, 0.999, 1.0001, 1.01, 2.0])
+def test_currents_have_a_bound_up_to_where_one_node_collapses(share):
+    """r = |Z| S / (V0 - r) has a solution up to 4 |Z| S = V0²; rounds that end early prove nothing."""
+    w = window(phase_study(street(1).grid(), {"m": "1.a"}, [charger("C", "m")]))
+    z, v_idle = w.reach.impedance[0, 0], np.abs(w.reach.v_idle[w.reach.node[0]])
+    none = LoadPairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0, complex))
+    power = share * v_idle**2 / (4.0 * z)
+    bound = largest_currents(w.reach, np.array([[power]]), none)[0, 0]
+    if share > 1.0:
+        assert np.isinf(bound)
+    elif share < 0.9:
+        radius = (v_idle - np.sqrt(v_idle**2 - 4.0 * z * power)) / 2.0
+        assert bound == pytest.approx(radius / z, rel=1e-6)
+
+
+def test_who_is_behind_a_conductor_is_behind_it_on_any_of_its_phases():
+    places = {"a": "2.a", "b": "2.b", "near": "1.a", "all": "2."}
+    of = phase_study(rated(street(2).grid(), {"L2": 50.0}), places, [charger(f"C{n}", n) for n in places])
+    w = window(of)
+    limit = np.flatnonzero(w.rows.kind == Kind.LOADING)
+    assert [w.rows.name(int(k))[0] for k in limit] == ["L2.a", "L2.b", "L2.c"]
+    assert _behind(w, limit).tolist() == [
+        [True, False, False, True],
+        [False, True, False, True],
+        [False, False, False, True],
+    ]
+
+
 def test_a_branch_is_passed_over_only_where_no_vertex_overloads_it():
     def settled_and_worst(head_a: float) -> tuple[np.ndarray, np.ndarray]:
         places = {phase: f"1.{phase}" for phase in PHASES}
@@ -285,29 +314,38 @@ def test_a_branch_is_passed_over_only_where_no_vertex_overloads_it():
     assert settled.all() and not settled_and_worst(0.999 * worst_a.min())[0].any()
 
 
+def narrow_in_between(low: float):
+    """A street of four buses with chargers at the third, and a band of its own at the second."""
+    grid = street(4).grid()
+    assets = [charger(f"C{phase}", phase, 9.0) for phase in PHASES]
+    of = phase_study(grid, {phase: f"3.{phase}" for phase in PHASES}, assets, band=(0.9, 1.05))
+    own = of.limits.vm_min_pu.copy()
+    own[0, [grid.bus_index[f"2.{phase}"] for phase in PHASES]] = low
+    return replace(of, limits=replace(of.limits, vm_min_pu=own))
+
+
 def test_a_limit_between_two_others_joins_where_it_is_the_tighter_one():
-    """At bus 2 of five nothing is connected: left out at first, it binds if its own band is the narrowest."""
-
-    def boxes(low: float):
-        grid = street(3).grid()
-        of = phase_study(
-            grid,
-            {phase: f"3.{phase}" for phase in PHASES},
-            [charger(f"C{phase}", phase, 9.0) for phase in PHASES],
-            band=(0.9, 1.05),
-        )
-        own = of.limits.vm_min_pu.copy()
-        own[0, [grid.bus_index[f"2.{phase}"] for phase in PHASES]] = low
-        return boxes_of(replace(of, limits=replace(of.limits, vm_min_pu=own)))
-
-    w, rest, loose = boxes(0.9)
-    passed = w.rows.element[w.passes]
-    assert {w.rows.network.grid.buses.name[bus] for bus in passed} == {
-        f"{k}.{p}" for k in (1, 2) for p in PHASES
-    }
-    w, rest, tight = boxes(0.97)
+    """At bus 2 nothing is connected: left out at first, it binds if its own band is the narrowest."""
+    _, _, loose = boxes_of(narrow_in_between(0.9))
+    w, rest, tight = boxes_of(narrow_in_between(0.97))
     assert tight.up_kw.sum() < 0.9 * loose.up_kw.sum()
     assert -1e-6 < worst_of_all_vertices(w, rest, tight) <= 0.0
+
+
+def test_limits_between_two_others_are_left_out_at_first(monkeypatch):
+    looked_at = []
+    iterate = allocate._iterate
+
+    def watched(window, state, share, queries, answers):
+        looked_at.append({window.rows.name(int(limit))[0] for limit in queries.limit})
+        return iterate(window, state, share, queries, answers)
+
+    monkeypatch.setattr(allocate, "_iterate", watched)
+    w, _, _ = boxes_of(narrow_in_between(0.9))
+    names = w.rows.network.grid.buses.name
+    assert {names[bus] for bus in w.rows.element[w.passes]} == {f"{k}.{p}" for k in (1, 2) for p in PHASES}
+    # The end of the street lies between no two others.
+    assert looked_at[0] == {f"{k}.{p}" for k in (3, 4) for p in PHASES}
 
 
 def test_no_phase_makes_a_limit_worse_that_another_breaks_at_rest():

@@ -48,6 +48,17 @@ def test_the_bound_is_just_below_the_least_losses(seed, steps, sources):
     assert bound.losses_kwh >= least_kwh * (1.0 - 2e-3)
 
 
+def test_flows_may_be_loads_and_losses_where_all_pass_one_branch():
+    grid = Grid(buses(4), branches([(0, 1), (1, 2), (2, 3), (3, 1)], 0.2 + 0.2j), source())
+    load_kw = np.array([[0.0, 0.0, 90.0, 110.0]])
+    switches = tuple(Switch(str(k), (k,), True) for k in range(4))
+    feeder = make_feeder(grid, switches, load_kw, 0.5 * load_kw)
+    least_kwh = enumerate_topologies(feeder)[0].losses_kwh
+    assert least_kwh > 8.0
+    bound = bound_losses(feeder, 1.5 * least_kwh, 60.0)
+    assert least_kwh * (1.0 - 2e-3) <= bound.losses_kwh <= least_kwh * (1.0 + 1e-7)
+
+
 def test_a_bound_never_exceeds_what_is_known():
     feeder = feeder_of(0)
     least_kwh = enumerate_topologies(feeder)[0].losses_kwh

@@ -221,8 +221,8 @@ def test_what_lies_outside_limits_is_counted():
     )
     limits = replace(
         voltage_band(grid, 0.97, 1.01),
-        # Limits of each step: the second is the wider one.
-        vm_min_pu=np.repeat([[0.97], [0.95]], 12, axis=1),
+        # Limits of each step: the second is wider for currents, narrower for voltages.
+        vm_min_pu=np.repeat([[0.97], [1.0]], 12, axis=1),
         loading_max_percent=np.repeat([[90.0], [180.0]], len(free.branch), axis=1),
     )
     switches = tuple(replace(s, capacity_kw=40.0) for s in free.switches)
@@ -233,7 +233,7 @@ def test_what_lies_outside_limits_is_counted():
     share = np.array([[0.9], [1.8]])
     rated_from, rated_to = (share * part for part in rated_currents_pu(solution.network))
     on = feeder.start
-    expected = np.maximum(vm - 1.01, 0.0).sum() + np.maximum([[0.97], [0.95]] - vm, 0.0).sum()
+    expected = np.maximum(vm - 1.01, 0.0).sum() + np.maximum([[0.97], [1.0]] - vm, 0.0).sum()
     for current, rated in ((i_from, rated_from), (i_to, rated_to)):
         expected += np.maximum(np.abs(current[:, on]) / rated[:, on] - 1.0, 0.0).sum()
     v, at = solution.v_nodes(), solution.network.node_of_bus

@@ -69,7 +69,7 @@ class _Graph:
 def place_clusters(
     tables: ResultTables, day: SwitchDay, cluster_of_member: Mapping[str, str]
 ) -> ClusterPlaces | None:
-    """The picture of the grid of a result; None where it is not described or holds not every switch."""
+    """The picture of the grid of a result; None where it is not described, with its switches and members."""
     graph = _read_graph(tables)
     if graph is None:
         return None
@@ -81,6 +81,8 @@ def place_clusters(
     is_plain[of_switch] = False
     part = connected_parts(len(graph.bus), graph.ends[is_plain & graph.closed])
     cluster = _clusters(tables, graph, part, (day, cluster_of_member))
+    if (cluster == NO_CLUSTER).all():
+        return None
     ends = _forward(graph, day, of_switch, cluster)
     layout = _lay_out(graph, day, (is_plain, part, cluster, ends))
     plain = graph.ends[is_plain]

@@ -19,6 +19,9 @@ from gridcommons.model.grid import FloatArray, IntArray, Names
 
 MINUTES_PER_HOUR = 60.0
 
+_TIMED = ("grid_exchange", "voltage_bands", "switch_flows")
+"""Tables with a row a minute."""
+
 _BILL_COLUMNS = (
     "scenario",
     "member",
@@ -131,8 +134,10 @@ class Material:
 
     @cached_property
     def clusters(self) -> Names:
-        """Clusters in the order of the members."""
-        return tuple(dict.fromkeys(str(name) for name in self.bills["cluster"]))
+        """Clusters in the order of the members, then those that only switches know."""
+        ends = self.tables.whole("switch_flows", ("from_cluster", "to_cluster"))
+        names = (*self.bills["cluster"], *ends["from_cluster"], *ends["to_cluster"])
+        return tuple(dict.fromkeys(str(name) for name in names if name))
 
     @cached_property
     def colours(self) -> dict[str, str]:
@@ -179,12 +184,18 @@ def read_material(folder: Path) -> Material:
         *(n for n in known if n not in SCENARIO_NAMES),
     ]
     zone = str(result.provenance.get("timezone") or "UTC")
-    times = tables.whole("grid_exchange", ("time",))["time"]
-    steps = int(result.summary.get("minutes") or 1)
-    if len(times):
-        steps = max(steps, round((times.max() - times.min()) / np.timedelta64(1, "m")) + 1)
-    start = times.min() if len(times) else np.datetime64(0, "ms")
-    return Material(tables, result.summary, result.provenance, Clock(start, 1.0, steps, zone), tuple(names))
+    clock = _clock(tables, int(result.summary.get("minutes") or 1), zone)
+    return Material(tables, result.summary, result.provenance, clock, tuple(names))
+
+
+def _clock(tables: ResultTables, minutes: int, zone: str) -> Clock:
+    """From the first minute of any table over all of them."""
+    for table in _TIMED:
+        times = tables.whole(table, ("time",))["time"]
+        if len(times):
+            span = round((times.max() - times.min()) / np.timedelta64(1, "m"))
+            return Clock(times.min(), 1.0, max(minutes, span + 1), zone)
+    return Clock(np.datetime64(0, "ms"), 1.0, minutes, zone)
 
 
 def _of_scenario(rows: Part, scenario: str) -> Part:
@@ -214,9 +225,7 @@ def _switch_day(found: Material, flows: Part, states: Part, operations: Part) ->
     known = np.array([name in at for name in operations["switch"]], dtype=np.bool_)
     step = found.clock.step_of(operations["time"][known]) if known.any() else np.zeros(0, dtype=np.int64)
     np.add.at(moved, (step, _columns(at, operations["switch"][known])), 1)
-    ends = dict.fromkeys((*found.clusters, *from_cluster, *to_cluster))
-    clusters = tuple(name for name in ends if name)
-    return SwitchDay(tuple(names), from_cluster, to_cluster, clusters, closed, p_kw, moved)
+    return SwitchDay(tuple(names), from_cluster, to_cluster, found.clusters, closed, p_kw, moved)
 
 
 def _columns(at: dict[str, int], names: Any) -> IntArray:

@@ -41,7 +41,7 @@ def make_page(folder: Path) -> Page:
     """The page of a result of the task ``trading``."""
     found = read_material(folder)
     with style():
-        made = [make(found) for make in _SECTIONS]
+        made = [make(found) for make in _SECTIONS] if found.scenarios else []
     sections: list[Section] = [section for section in made if section is not None]
     title = str(found.provenance.get("study") or folder.name)
     return Page(

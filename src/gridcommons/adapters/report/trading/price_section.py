@@ -21,6 +21,7 @@ from gridcommons.adapters.report.style import (
     time_axis,
 )
 from gridcommons.adapters.report.tables import Part
+from gridcommons.adapters.report.trading.lines import fill_between, thin_bins
 from gridcommons.adapters.report.trading.material import MINUTES_PER_HOUR, Material
 from gridcommons.adapters.report.trading.scenario_words import energy, scenario_name, times
 from gridcommons.model.grid import FloatArray, IntArray
@@ -160,9 +161,9 @@ def draw_trades(found: Material, traded: Traded, band: Band | None) -> Chart:
     powers = figure.add_axes((0.055, 0.115, 0.93, 0.25))
     dates = dates_of(found.clock, traded.first)
     if band is not None:
-        edges = dates_of(found.clock, np.arange(found.clock.steps + 1))
-        low, high = (np.append(values, values[-1]) for values in band.ends_per_kwh)
-        prices.fill_between(edges, low, high, step="post", color=_BAND, linewidth=0)
+        fill_between(
+            prices, thin_bins(found.clock), (band.ends_per_kwh[0], band.ends_per_kwh[1]), (_BAND, 1.0)
+        )
     base = np.zeros(traded.power_kw.shape[1])
     for place, tier in enumerate(traded.tier):
         colour = _TIERS.get(tier, (tier, INK))[1]

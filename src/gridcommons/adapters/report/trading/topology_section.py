@@ -15,6 +15,7 @@ from gridcommons.adapters.report.trading.switch_strips import draw_switches
 
 _MOST_ROWS = 12
 _UNBROKEN = 40
+_FED_IN = {"fed#": "fed in [kWh]", "joined#": "with all closed [kWh]"}
 
 
 def topology_section(found: Material) -> Section | None:
@@ -54,26 +55,23 @@ def group_words(group: Joined) -> str:
 
 def topology_table(found: Material, day: SwitchDay) -> str:
     """Each time between two changes: who is joined, what is fed in, and what would be with all closed."""
-    joined = found.exchange.get("joined") if found.last == "switched" else None
+    columns = {"fed#": found.last, **({"joined#": "joined"} if found.last == "switched" else {})}
+    fed_in = {key: found.exchange[name] for key, name in columns.items() if name in found.exchange}
     heads = {
         "from": "from",
         "to": "to",
         "groups": "joined, and over which connection",
-        "fed#": "fed in [kWh]",
     }
-    if joined is not None:
-        heads["joined#"] = "with all closed [kWh]"
+    heads |= {key: _FED_IN[key] for key in fed_in}
     rows = []
     for first, end in day.spans:
-        fed_in = found.exchange[found.last].fed_in_kw[first:end].sum() / MINUTES_PER_HOUR
         row = {
             "from": found.clock.brief(first),
             "to": found.clock.brief(end) if end < found.clock.steps else "the end",
             "groups": "; ".join(group_words(group) for group in day.joined_at(first)),
-            "fed#": number(float(fed_in), 1),
         }
-        if joined is not None:
-            row["joined#"] = number(float(joined.fed_in_kw[first:end].sum() / MINUTES_PER_HOUR), 1)
+        for key, exchange in fed_in.items():
+            row[key] = number(float(exchange.fed_in_kw[first:end].sum() / MINUTES_PER_HOUR), 1)
         rows.append(row)
     if len(rows) <= _MOST_ROWS:
         return html.table(heads, rows)
