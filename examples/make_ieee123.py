@@ -63,7 +63,8 @@ LINKS = ("Sw2", "Sw3", "Sw4", "Sw5", "Sw7")
 CONNECTIONS = {"PCC3": "57", "PCC4": "67", "PCC5": "108"}
 """Connections of clusters 3 to 5 to the main grid, and where: ours. That of cluster 1 is Sw1."""
 SWITCH_OHM = 1e-6
-LINK_CAPACITY_KW = 1500.0
+LINK_CAPACITY_KW = {"Sw7": 2000.0}
+"""Capacity of a link [kW], 1,500 kW where none stands here: ours; the widest joins cluster 2 with 5."""
 SOURCE_PU = 1.02
 OPERATION_COST = 0.02
 """Wear of a switch, EUR an operation: ours."""
@@ -304,7 +305,7 @@ def _write_assets(folder: Path, nodes: Sequence[Node], columns: dict[str, FloatA
 
 def _write_switches(folder: Path) -> None:
     rows = [("branch", "capacity_kw", "operation_cost")]
-    rows += [(name, f"{LINK_CAPACITY_KW:g}", f"{OPERATION_COST:g}") for name in LINKS]
+    rows += [(name, f"{LINK_CAPACITY_KW.get(name, 1500.0):g}", f"{OPERATION_COST:g}") for name in LINKS]
     rows += [(name, "", f"{OPERATION_COST:g}") for name in ("Sw1", *CONNECTIONS)]
     _write_rows(folder / "switches.csv", rows)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from gridcommons.adapters.grids.matpower import read_matpower
+from gridcommons.adapters.published_feeders import published_feeders
 from gridcommons.known_answers import BARAN_WU_FILE
-from gridcommons.known_answers.switching import answers_of, published_feeders
+from gridcommons.known_answers.switching import answers_of
 from gridcommons.switching.least_losses import LossSettings, least_losses
 from gridcommons.switching.loss_bound import bound_losses
 from gridcommons.switching.spanning_trees import count_radial_topologies

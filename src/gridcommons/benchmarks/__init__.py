@@ -14,8 +14,11 @@ from typing import Any
 from gridcommons.benchmarks.clearing import clearing, clearing_feeders
 from gridcommons.benchmarks.control import control
 from gridcommons.benchmarks.envelopes import envelopes, envelopes_year
+from gridcommons.benchmarks.order_books import compare_order_books
 from gridcommons.benchmarks.power_flow import power_flow
+from gridcommons.benchmarks.reconfiguration import reconfiguration
 from gridcommons.benchmarks.tariff import tariff
+from gridcommons.benchmarks.trading import trading_day
 from gridcommons.model.errors import GridcommonsError
 from gridcommons.tasks import installed_versions
 
@@ -27,6 +30,9 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "tariff": tariff,
     "clearing": clearing,
     "clearing-feeders": clearing_feeders,
+    "order-books": compare_order_books,
+    "trading-day": trading_day,
+    "reconfiguration": reconfiguration,
 }
 """Benchmarks by the name that the command line takes."""
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from gridcommons.adapters.published_feeders import PublishedFeeder, published_feeders
 from gridcommons.benchmarks.timing import measure
-from gridcommons.switching.feeder import Feeder, feeder_from_tables
 from gridcommons.switching.least_losses import LossSettings, least_losses
 from gridcommons.switching.loss_bound import bound_losses
 from gridcommons.switching.spanning_trees import count_radial_topologies
 
-FEEDERS = Path(__file__).parents[1] / "reference" / "feeders"
 SEEDS = 5
 
 
@@ -30,15 +27,17 @@ def reconfiguration(seeds: int = SEEDS, repeats: int = 3, bound_seconds: float =
     bound_seconds : float
         Time for a proven bound a feeder [s]; 0 for none.
     """
-    rows = _rows(FEEDERS / "feeders.csv")
     return {
-        "feeders": {row["feeder"]: _figures(row, seeds, repeats, bound_seconds) for row in rows},
+        "feeders": {
+            published.name: _figures(published, seeds, repeats, bound_seconds)
+            for published in published_feeders()
+        },
         "goal": "worst of all seeds equal to the best published within 0.01 %, in seconds",
     }
 
 
-def _figures(row: dict[str, str], seeds: int, repeats: int, bound_seconds: float) -> dict[str, Any]:
-    feeder, published_kw = _feeder(row), float(row["losses_best_kw"])
+def _figures(published: PublishedFeeder, seeds: int, repeats: int, bound_seconds: float) -> dict[str, Any]:
+    feeder, published_kw = published.feeder, published.losses_best_kw
     settings = LossSettings(method="search")
 
     def search() -> object:
@@ -51,7 +50,7 @@ def _figures(row: dict[str, str], seeds: int, repeats: int, bound_seconds: float
         "buses": len(feeder.grid.buses),
         "switches": len(feeder.switches),
         "radial_topologies": count_radial_topologies(feeder),
-        "losses_before_kw": float(row["losses_before_kw"]),
+        "losses_before_kw": published.losses_before_kw,
         "losses_best_published_kw": published_kw,
         "losses_worst_of_seeds_kw": worst_kw,
         "ratio_to_published": worst_kw / published_kw,
@@ -62,15 +61,3 @@ def _figures(row: dict[str, str], seeds: int, repeats: int, bound_seconds: float
         bound = bound_losses(feeder, worst_kw, bound_seconds)
         figures |= {"bound_kw": bound.losses_kwh, "bound_status": bound.status, "bound_refused": bound.why}
     return figures
-
-
-def _feeder(row: dict[str, str]) -> Feeder:
-    folder = FEEDERS / row["feeder"]
-    base_mva = float(row["base_mva"]) if row["base_mva"] else None
-    branches, buses = _rows(folder / "branches.csv"), _rows(folder / "buses.csv")
-    return feeder_from_tables(branches, buses, float(row["vn_kv"]), base_mva, row["sources"].split())
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))

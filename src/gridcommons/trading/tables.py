@@ -210,7 +210,7 @@ def expected_exchange(field: Field, day: ScenarioDay) -> Columns:
         "time": stamps(field, np.repeat(rounds.effect_minute[told], len(names))),
         "pcc": text_column(names * len(told)),
         # The main grid's view: what it delivers is positive.
-        "p_kw": -placed.expected_kw[told].ravel(),
+        "p_kw": 0.0 - placed.expected_kw[told].ravel(),
     }
 
 

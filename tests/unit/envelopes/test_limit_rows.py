@@ -127,3 +127,20 @@ def test_each_end_of_a_transformer_has_its_own_rating(from_ka, to_ka):
     loading = int(np.flatnonzero(w.rows.kind == Kind.LOADING)[0])
     assert every_value(w, solution, np.array([0]))[0, loading] == pytest.approx(by_hand - 1.0, abs=1e-9)
     assert worst.max() == pytest.approx(max(by_hand - 1.0, solution.vm_pu().max() - 1.5), abs=1e-9)
+
+
+def test_a_balanced_branch_keeps_the_arithmetic_of_a_two_port_to_the_bit():
+    """Two columns, the nodes of its ends, added in this order: balanced studies keep every byte."""
+    w = window(mixed_study(3))
+    network, ends = w.rows.network, w.rows.ends
+    lines = network.grid.branches
+    f, t = network.node_of_bus[lines.from_bus], network.node_of_bus[lines.to_bus]
+    assert ends.node.tolist() == np.stack([f, t], axis=1).tolist()
+    solution = w.flow(np.full((1, len(w.asset)), 3.0), np.zeros(1, dtype=np.int64))
+    v, every = solution.v_nodes()[0], np.arange(len(lines))
+    ours = ends.currents(solution.v_nodes(), np.zeros_like(every), every)
+    for mine, y in zip(ours, (network.y_from.toarray(), network.y_to.toarray()), strict=True):
+        assert mine.tolist() == (y[every, f] * v[f] + y[every, t] * v[t]).tolist()
+    p_kw = np.ones((2, len(w.asset)))
+    assert w.terminals.of_rows(p_kw) is p_kw and w.terminals.of_assets(p_kw) is p_kw
+    assert w.reach is None and not w.passes.any() and not w.phase.any() and not len(w.between)
