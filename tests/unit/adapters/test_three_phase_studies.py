@@ -235,6 +235,16 @@ def test_a_script_of_opendss_is_a_source(opendss: Path):
     assert study.grid.phase_loads.p_kw.tolist() == [3.0]
 
 
+def test_the_hash_of_the_inputs_is_that_of_the_grid_that_scripts_make(opendss: Path):
+    first = load_study(opendss).inputs_sha256
+    assert load_study(opendss).inputs_sha256 == first
+    script = opendss / "Master.dss"
+    script.write_text(script.read_text() + "\n! a word\n")
+    assert load_study(opendss).inputs_sha256 == first
+    write_toml(opendss, ('file = "grid.json"', 'source = "opendss:Master.dss"\nslack_vm_pu = 1.01'))
+    assert load_study(opendss).inputs_sha256 != first
+
+
 def test_the_source_of_a_script_can_be_held_at_another_voltage(opendss: Path):
     source = 'source = "opendss:Master.dss"'
     write_toml(opendss, ('file = "grid.json"', f"{source}\nslack_vm_pu = 1.01"))

@@ -57,6 +57,11 @@ def is_plain(content: Any) -> bool:
 
 def write_grid(grid: Grid, path: Path) -> None:
     """Write a grid in the plain format; reading it back gives the same bits."""
+    path.write_text(grid_text(grid), encoding="utf-8")
+
+
+def grid_text(grid: Grid) -> str:
+    """A grid in the plain format, as text."""
     content: dict[str, Any] = {"format": FORMAT}
     tables = {**TABLES, **THREE_PHASE_TABLES} if grid.is_three_phase else TABLES
     for name, kind in tables.items():
@@ -70,7 +75,7 @@ def write_grid(grid: Grid, path: Path) -> None:
         ]
         lines[-1] += ","
         lines.append(f" {json.dumps(name)}: {{\n" + ",\n".join(columns) + "\n }")
-    path.write_text("\n".join([*lines, "}", ""]), encoding="utf-8")
+    return "\n".join([*lines, "}", ""])
 
 
 def read_plain_grid(content: Mapping[str, Any], file: str) -> Grid:

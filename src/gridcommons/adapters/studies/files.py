@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gridcommons.adapters.grids.plain_json import grid_text
 from gridcommons.adapters.problems import Place, ProblemList, listed
 from gridcommons.adapters.studies.connections import check_connections
 from gridcommons.adapters.studies.envelopes import ENVELOPE_FILES, read_envelopes
@@ -167,12 +168,15 @@ def _assemble(folder: Path, pieces: _Pieces) -> Study:
         envelopes=pieces.envelopes,
         tasks=settings.tasks,
         notes=(*pieces.notes, *_asset_notes(community, profiles)),
-        inputs_sha256=_hash(folder, settings, pieces.reference_files),
+        inputs_sha256=_hash(folder, settings, pieces.reference_files, pieces.grid),
     )
 
 
-def _hash(folder: Path, settings: StudySettings, reference_files: Sequence[Path]) -> str:
-    """Hash over names and bytes of all files that were read, the same on every machine."""
+def _hash(folder: Path, settings: StudySettings, reference_files: Sequence[Path], grid: Grid) -> str:
+    """Hash over names and bytes of all files that were read, the same on every machine.
+
+    A script of OpenDSS leads to others: of these, what counts is the grid that they make.
+    """
     names = {
         FILE,
         MEMBERS_FILE,
@@ -196,6 +200,8 @@ def _hash(folder: Path, settings: StudySettings, reference_files: Sequence[Path]
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             total.update(f"{name} {digest}\n".encode())
+    if settings.grid is not None and settings.grid.source.startswith("opendss:"):
+        total.update(grid_text(grid).encode())
     return total.hexdigest()
 
 
