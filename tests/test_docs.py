@@ -24,12 +24,13 @@ from flexibility_study import squeezed
 from gridcommons import benchmarks, cli, tasks
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.adapters.studies.offers import OFFER_COLUMNS
+from gridcommons.adapters.studies.orders import ORDER_COLUMNS
 from gridcommons.adapters.studies.profiles import OUTDOOR, PRICE_COLUMNS, SUFFIX_KINDS
 from gridcommons.adapters.studies.switches import SWITCH_COLUMNS
 from gridcommons.adapters.studies.toml_file import KEYS
-from gridcommons.model.assets import ASSET_KINDS, Asset, rating_columns
+from gridcommons.model.assets import ASSET_KINDS, Asset, Battery, rating_columns
 from gridcommons.model.limits import LIMIT_NAMES
-from gridcommons.model.members import CONNECTIONS, Member
+from gridcommons.model.members import CONNECTIONS, Community, Member
 from gridcommons.switching.controller import PLANNERS
 from gridcommons.switching.settings import METHODS_OF_GOAL
 from gridcommons.trading.mechanisms import MECHANISMS
@@ -157,6 +158,7 @@ def test_every_other_column_and_key_of_a_study_is_documented():
     assert set(PRICE_COLUMNS) <= words("study.md", "## prices.csv")
     assert set(OFFER_COLUMNS.every) <= words("study.md", "## offers.csv")
     assert set(SWITCH_COLUMNS.every) <= words("study.md", "## switches.csv")
+    assert set(ORDER_COLUMNS.every) <= words("study.md", "## orders.csv")
     assert {phase for phase in CONNECTIONS if phase} <= words("study.md", "## members.csv")
     limits = {limit for limits in LIMIT_NAMES.values() for limit in limits}
     columns = {"element", "kind", "limit", "value", "time"}
@@ -215,7 +217,10 @@ def result(request, tmp_path_factory):
             asked(overloaded(chain), task, objective="losses"),
             asked(overloaded(chain), task, objective="losses", method="search", bound_seconds=1.0),
         ],
-        "trading": [asked(two_clusters, task, triggers_compared=[["send_on_delta", 10.0]])],
+        "trading": [
+            asked(with_shared_battery(two_clusters), task, triggers_compared=[["send_on_delta", 10.0]]),
+            asked(two_clusters, task),
+        ],
     }
     return task, [tasks.run(study, task) for study in studies[task]]
 
@@ -223,6 +228,17 @@ def result(request, tmp_path_factory):
 def asked(study, task, **more):
     """The study with more settings of a task."""
     return replace(study, tasks={task: {**study.tasks.get(task, {}), **more}})
+
+
+def with_shared_battery(study):
+    """The study with a battery that its members own together."""
+    first, *rest = (replace(member, battery_share=0.25) for member in study.community.members)
+    sizes = {"charge_max_kw": 5.0, "discharge_max_kw": 5.0, "energy_kwh": 10.0}
+    efficiency = {"charge_efficiency_share": 0.95, "discharge_efficiency_share": 0.95}
+    energy = {"soc_initial_share": 0.5, "soc_min_share": 0.1, "soc_max_share": 0.9}
+    store = Battery(asset="store", member=first.member, flexible=True, **sizes, **efficiency, **energy)
+    community = Community((first, *rest), (*study.community.assets, store))
+    return replace(study, community=community)
 
 
 def overloaded(study):
@@ -240,7 +256,7 @@ def test_every_table_and_column_is_documented(result):
         "control": {"measure_calls"},
         "flexibility": {"coordination_trials", "reprofiling_calls", "awards", "shortages"},
         "switching": {"operations", "switch_flows", "switching_gap", "losses", "violations"},
-        "trading": {"operations", "orders", "trades", "switching_gap"},
+        "trading": {"operations", "orders", "trades", "switching_gap", "batteries"},
     }
     assert rare[task] <= set(tables)
     for name, table in tables.items():

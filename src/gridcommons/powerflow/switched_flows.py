@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -61,7 +61,11 @@ class Connected:
     p_kw, q_kvar : (steps, terminals)
         Net power [kW], [kvar].
     step_of_row : (rows,)
-        Step of each row of time.
+        Row of ``p_kw`` and ``q_kvar`` for each row of time.
+    asset : (terminals,)
+        Which asset of the study each terminal is of.
+    share : (terminals,)
+        Part of the asset's power.
     """
 
     bus: IntArray
@@ -69,6 +73,8 @@ class Connected:
     p_kw: FloatArray
     q_kvar: FloatArray
     step_of_row: IntArray
+    asset: IntArray
+    share: FloatArray
 
 
 def connect(study: Study, rows_a_step: int = 1) -> Connected:
@@ -80,7 +86,28 @@ def connect(study: Study, rows_a_step: int = 1) -> Connected:
     for index, asset in enumerate(community.assets):
         q_kvar[:, index] = profiles.net_kvar(asset, p_kw[:, index])
     of_row = np.repeat(np.arange(time.steps), rows_a_step)
-    return Connected(at.bus, at.to_bus, p_kw[:, at.asset] * at.share, q_kvar[:, at.asset] * at.share, of_row)
+    return Connected(
+        at.bus,
+        at.to_bus,
+        p_kw[:, at.asset] * at.share,
+        q_kvar[:, at.asset] * at.share,
+        of_row,
+        at.asset,
+        at.share,
+    )
+
+
+def with_asset_power(connected: Connected, asset: IntArray, p_kw: FloatArray) -> Connected:
+    """The same with the active power of some assets by row of time, shape (rows, those assets) [kW].
+
+    The reactive power of these assets stays as it is.
+    """
+    rows = connected.step_of_row
+    by_row = connected.p_kw[rows].copy()
+    for column, index in enumerate(asset):
+        mine = np.flatnonzero(connected.asset == index)
+        by_row[:, mine] = p_kw[:, [column]] * connected.share[mine]
+    return replace(connected, p_kw=by_row, q_kvar=connected.q_kvar[rows], step_of_row=np.arange(len(rows)))
 
 
 def simulate_switched(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gridcommons.model.clusters import ClusterMap
+from gridcommons.model.envelopes import net_power_kw, within_envelopes
 from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.results import Columns, LazyTables, Result, text_column
 from gridcommons.model.study import Study
@@ -56,7 +57,8 @@ def _plan(
     balance_kw, price = _balances(study, clusters), _prices(study)
     aim: Literal["injection", "exchange"] = "injection" if settings.objective == "injection" else "exchange"
     wish = SwitchWish(settings.parallel_allowed, aim, worth_hours=settings.worth_minutes / 60.0)
-    best = make_controller("optimal")
+    # The best of all topologies, whatever its operations would cost.
+    best, free = make_controller("optimal"), SwitchWish(settings.parallel_allowed, aim)
     now, notes, moves = positions(study.switches), dict[str, None](), dict[int, Moves]()
     closed = np.empty((study.time.steps, len(now)), dtype=np.bool_)
     planned_kw, best_kw = np.zeros((2, study.time.steps))
@@ -65,7 +67,7 @@ def _plan(
         topology = controller.plan(
             clusters.graph, balance_kw[step], current, replace(wish, price_per_kwh=float(price[step]))
         )
-        least = best.plan(clusters.graph, balance_kw[step], current, wish)
+        least = best.plan(clusters.graph, balance_kw[step], current, free)
         planned_kw[step], best_kw[step] = topology.injection_kw, least.injection_kw
         notes |= dict.fromkeys(topology.notes)
         goal = clusters.positions_of(np.concatenate([topology.link_closed, topology.pcc_closed]))
@@ -81,11 +83,13 @@ def _plan(
 
 
 def _balances(study: Study, clusters: ClusterMap) -> FloatArray:
-    """Surplus of each cluster, shape (steps, clusters) [kW]."""
-    row = {member.member: k for k, member in enumerate(study.community.members)}
+    """Surplus of each cluster within operating envelopes, shape (steps, clusters) [kW]."""
+    community = study.community
+    row = {member.member: k for k, member in enumerate(community.members)}
+    of_assets = within_envelopes(community, net_power_kw(community, study.profiles), study.envelopes)
     p_kw = np.zeros((study.time.steps, len(row)))
-    for asset in study.community.assets:
-        p_kw[:, row[asset.member]] += asset.net_kw(study.profiles.signals(asset))
+    for index, asset in enumerate(community.assets):
+        p_kw[:, row[asset.member]] += of_assets[:, index]
     return clusters.balance_kw(p_kw)
 
 

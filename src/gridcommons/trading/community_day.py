@@ -91,7 +91,11 @@ class CommunityDay:
         band = self.band(minute)
         half = band.retail_price_per_kwh - band.middle_price_per_kwh
         buy, sell = self.limit_share * half
-        return LimitPrices(band.middle_price_per_kwh + buy, band.middle_price_per_kwh - sell)
+        # Half a band beside its middle may lie outside by rounding, where no order may be.
+        return LimitPrices(
+            np.minimum(band.middle_price_per_kwh + buy, band.retail_price_per_kwh),
+            np.maximum(band.middle_price_per_kwh - sell, band.feed_in_price_per_kwh),
+        )
 
 
 def make_community_day(study: Study, rule: LimitPriceRule) -> CommunityDay:

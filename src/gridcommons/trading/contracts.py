@@ -141,7 +141,9 @@ def make_contracts(day: CommunityDay, rounds: Rounds, market: Market) -> Contrac
         Who trades with whom.
     """
     standing, books = _Standing(day), []
-    for index in np.flatnonzero(rounds.takes_effect & (rounds.effect_minute < day.minutes)).tolist():
+    in_force = np.flatnonzero(rounds.takes_effect & (rounds.effect_minute < day.minutes))
+    # A cluster's own round is in force at once, so that it can overtake one of the community.
+    for index in in_force[np.argsort(rounds.effect_minute[in_force], kind="stable")].tolist():
         if rounds.kind[index] == "meters":
             continue
         whole = rounds.kind[index] == "community"
@@ -152,7 +154,7 @@ def make_contracts(day: CommunityDay, rounds: Rounds, market: Market) -> Contrac
         book = open_book(sent, day.cluster_of_member, step, day.envelopes(minute, ROUND_HOURS))
         books.append(RoundBook(index, sent, book))
         _clear(standing, (index, int(rounds.effect_minute[index])), book.orders, (market, clusters, whole))
-    return _as_columns(day, standing, tuple(books))
+    return _as_columns(day, standing, tuple(sorted(books, key=lambda book: book.round)))
 
 
 def _orders_of_round(day: CommunityDay, minute: int, clusters: IntArray, market: Market) -> Orders:
@@ -207,10 +209,12 @@ def _as_columns(day: CommunityDay, standing: _Standing, books: tuple[RoundBook, 
         fixed = (np.full(count, value, dtype=np.int64) for value in (index, tier, start, end - start))
         parts.append((*fixed, buyer, seller))
         amounts.append((power_kw * (end - start) / 60.0, trades.price_per_kwh))
+    # Where no decision takes effect in the day there is no part.
+    none = np.zeros(0, dtype=np.int64)
     of_round, of_tier, first, length, buyers, sellers = (
-        np.concatenate([part[k] for part in parts]) for k in range(6)
+        np.concatenate([none, *(part[k] for part in parts)]) for k in range(6)
     )
-    energy_kwh, price = (np.concatenate([part[k] for part in amounts]) for k in range(2))
+    energy_kwh, price = (np.concatenate([np.zeros(0), *(part[k] for part in amounts)]) for k in range(2))
     return Contracts(
         bought_kw, paid_per_h, of_round, of_tier, first, length, buyers, sellers, energy_kwh, price, books
     )

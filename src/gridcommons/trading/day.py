@@ -11,7 +11,7 @@ from gridcommons.model.grid import FloatArray
 from gridcommons.model.study import Study
 from gridcommons.model.switches import positions
 from gridcommons.ports import Engines, SwitchController, SwitchWish
-from gridcommons.powerflow.switched_flows import Connected, SwitchedFlows, simulate_switched
+from gridcommons.powerflow.switched_flows import Connected, SwitchedFlows, simulate_switched, with_asset_power
 from gridcommons.trading.community_day import CommunityDay
 from gridcommons.trading.contracts import Contracts, Market, make_contracts
 from gridcommons.trading.mechanisms import make_mechanism
@@ -26,6 +26,13 @@ from gridcommons.trading.scenarios import (
     group_numbers,
 )
 from gridcommons.trading.settings import Scenario, Settings
+from gridcommons.trading.shared_battery import (
+    BatteryDay,
+    SharedBatteries,
+    find_shared_batteries,
+    follow_market,
+    owners_amount,
+)
 from gridcommons.trading.triggers import TRIGGERS, Periodic, Trigger
 
 
@@ -45,6 +52,8 @@ class Field:
         Power of every asset.
     controller : SwitchController
         Who moves switches.
+    batteries : SharedBatteries
+        Batteries that members own together.
     method : str
         Load flow.
     """
@@ -55,6 +64,7 @@ class Field:
     clusters: ClusterMap
     connected: Connected
     controller: SwitchController
+    batteries: SharedBatteries
     method: str
 
 
@@ -87,6 +97,8 @@ class ScenarioDay:
         Switches and what flows; None where each member is alone.
     bills : Bills or None
         Who pays what; None where no trades were asked for.
+    battery : BatteryDay or None
+        What batteries that are owned together did; None where each member is alone.
     """
 
     scenario: Scenario
@@ -99,6 +111,18 @@ class ScenarioDay:
     positions: Positions | None = None
     flows: SwitchedFlows | None = None
     bills: Bills | None = None
+    battery: BatteryDay | None = None
+
+    @property
+    def battery_kw(self) -> FloatArray:
+        """Net power of these batteries, charging positive, shape (minutes, batteries) [kW]."""
+        return np.zeros((len(self.fed_in_kw), 0)) if self.battery is None else self.battery.p_kw
+
+    @property
+    def asked_kw(self) -> FloatArray:
+        """What each round asked of the batteries of each cluster, shape (rounds, clusters) [kW]."""
+        assert self.battery is not None
+        return self.battery.asked_kw
 
 
 def run_scenario(field: Field, scenario: Scenario) -> ScenarioDay:
@@ -118,15 +142,30 @@ def run_case(field: Field, scenario: Scenario, case: Case, *, with_market: bool)
     rounds = find_rounds(
         field.day.p_kw, field.day.cluster_of, _round_settings(field.settings, case), _generator(field)
     )
-    placed = _positions(field, scenario, rounds)
-    flows = simulate_switched(field.study, field.clusters, field.connected, placed.closed, field.method)
+    market, connected = _market(field, scenario), field.connected
+    battery = follow_market(field.batteries, field.day, rounds, market.group_of)
+    if len(field.batteries):
+        connected = with_asset_power(connected, field.batteries.column, battery.p_kw)
+    placed = _positions(field, scenario, rounds, (battery, connected))
+    flows = simulate_switched(field.study, field.clusters, connected, placed.closed, field.method)
     fed_in_kw, absorbed_kw = (np.maximum(sign * flows.pcc_kw, 0.0).sum(axis=1) for sign in (-1.0, 1.0))
     contracts = bills = None
     if with_market:
-        contracts = make_contracts(field.day, rounds, _market(field, scenario))
-        bills = bills_together(field.day, (contracts.bought_kw, contracts.paid_per_h), flows.pcc_kw)
+        contracts = make_contracts(field.day, rounds, market)
+        owed = owners_amount(field.batteries, field.day, battery.p_kw)
+        bills = bills_together(field.day, (contracts.bought_kw, contracts.paid_per_h), flows.pcc_kw, owed)
     return ScenarioDay(
-        scenario, case, fed_in_kw, absorbed_kw, flows.losses_kw, rounds, contracts, placed, flows, bills
+        scenario=scenario,
+        case=case,
+        fed_in_kw=fed_in_kw,
+        absorbed_kw=absorbed_kw,
+        losses_kw=flows.losses_kw,
+        rounds=rounds,
+        contracts=contracts,
+        positions=placed,
+        flows=flows,
+        bills=bills,
+        battery=battery,
     )
 
 
@@ -138,7 +177,9 @@ def cases_compared(settings: Settings) -> list[Case]:
     return [case for case in (*triggers, *delays) if case != own]
 
 
-def _positions(field: Field, scenario: Scenario, rounds: Rounds) -> Positions:
+def _positions(
+    field: Field, scenario: Scenario, rounds: Rounds, powers: tuple[BatteryDay, Connected]
+) -> Positions:
     graph, shape = field.clusters.graph, (field.day.minutes, len(rounds))
     if scenario == "clusters":
         return constant_positions(field.clusters, clusters_alone(graph), shape)
@@ -146,8 +187,9 @@ def _positions(field: Field, scenario: Scenario, rounds: Rounds) -> Positions:
         return constant_positions(field.clusters, all_joined(graph), shape)
     settings = field.settings
     wish = SwitchWish(settings.parallel_allowed, worth_hours=settings.worth_minutes / 60.0)
-    yard = Switchyard(field.study, field.clusters, field.controller, wish, field.connected)
-    return yard.follow(field.day, rounds, positions(field.study.switches))
+    battery, connected = powers
+    yard = Switchyard(field.study, field.clusters, field.controller, wish, connected)
+    return yard.follow(field.day, rounds, battery.asked_kw, positions(field.study.switches))
 
 
 def _market(field: Field, scenario: Scenario) -> Market:
@@ -193,4 +235,5 @@ def make_field(
     """What all scenarios share; raises StudyError where switches and clusters do not fit."""
     controller = engines.switch_controller(settings.switching)
     clusters = controller.find_clusters(study.grid, study.community.members, study.switches)
-    return Field(study, settings, day, clusters, connected, controller, engines.method)
+    batteries = find_shared_batteries(study, day)
+    return Field(study, settings, day, clusters, connected, controller, batteries, engines.method)

@@ -62,8 +62,8 @@ def optimum_of_rounds(field: Field, engines: Engines, switched: ScenarioDay) -> 
     wish = SwitchWish(field.settings.parallel_allowed)
     start = field.clusters.closed_of(placed.closed[0])
     best_kw = [
-        best.plan(field.clusters.graph, field.day.balance_kw[minute], start, wish).injection_kw
-        for minute in rounds.minute[ruling]
+        best.plan(field.clusters.graph, balance, start, wish).injection_kw
+        for balance in field.day.balance_kw[rounds.minute[ruling]] - switched.asked_kw[ruling]
     ]
     effect = rounds.effect_minute[ruling]
     return Gap(

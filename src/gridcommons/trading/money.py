@@ -26,6 +26,8 @@ class Bills:
         Paid to other members, negative where received.
     grid_amount : FloatArray
         For what was exchanged beside the trades, at the main grid's prices.
+    battery_amount : FloatArray
+        For the share of batteries that are owned together, negative where it earns.
     shared_amount : FloatArray
         Share of what the community owes beside that, negative where something is left to be shared out.
     main_grid_amount : float
@@ -34,24 +36,28 @@ class Bills:
 
     trades_amount: FloatArray
     grid_amount: FloatArray
+    battery_amount: FloatArray
     shared_amount: FloatArray
     main_grid_amount: float
 
     @property
     def bill_amount(self) -> FloatArray:
         """What each member pays in all, shape (members,) [currency]."""
-        return self.trades_amount + self.grid_amount + self.shared_amount
+        return self.trades_amount + self.grid_amount + self.battery_amount + self.shared_amount
 
 
 def bills_alone(day: CommunityDay) -> Bills:
     """Each member by itself with the main grid, its own meter read every minute."""
     grid_amount = _at_grid_prices(day, day.p_kw).sum(axis=0)
     nothing = np.zeros(len(day.member))
-    return Bills(nothing, grid_amount, nothing, float(grid_amount.sum()))
+    return Bills(nothing, grid_amount, nothing, nothing, float(grid_amount.sum()))
 
 
 def bills_together(
-    day: CommunityDay, contracted: tuple[FloatArray, FloatArray], exchange_kw: FloatArray
+    day: CommunityDay,
+    contracted: tuple[FloatArray, FloatArray],
+    exchange_kw: FloatArray,
+    battery_amount: FloatArray,
 ) -> Bills:
     """Members that trade, behind connections whose meters the main grid reads.
 
@@ -63,6 +69,8 @@ def bills_together(
         What is bought from other members [kW] and paid for it [currency/h].
     exchange_kw : (minutes, connections)
         What the main grid delivers at each connection [kW].
+    battery_amount : (members,)
+        What each pays for its share of batteries that are owned together [currency].
     """
     bought_kw, paid_per_h = contracted
     trades_amount = paid_per_h.sum(axis=0) / 60.0
@@ -70,8 +78,8 @@ def bills_together(
     main_grid_amount = float(_at_grid_prices(day, exchange_kw).sum())
     consumed = day.consumption_kw.sum(axis=0)
     share = consumed / consumed.sum() if consumed.any() else np.full(len(consumed), 1.0 / len(consumed))
-    owed = main_grid_amount - float(grid_amount.sum()) - float(trades_amount.sum())
-    return Bills(trades_amount, grid_amount, share * owed, main_grid_amount)
+    shared_amount = share * (main_grid_amount - float((grid_amount + trades_amount + battery_amount).sum()))
+    return Bills(trades_amount, grid_amount, battery_amount, shared_amount, main_grid_amount)
 
 
 def _at_grid_prices(day: CommunityDay, p_kw: FloatArray) -> FloatArray:

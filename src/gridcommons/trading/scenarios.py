@@ -126,8 +126,11 @@ class Switchyard:
     wish: SwitchWish
     connected: Connected
 
-    def follow(self, day: CommunityDay, rounds: Rounds, start: BoolArray) -> Positions:
-        """Positions over a day that starts from given ones, (switches,), and follows its community rounds."""
+    def follow(self, day: CommunityDay, rounds: Rounds, asked_kw: FloatArray, start: BoolArray) -> Positions:
+        """Positions over a day that starts from given ones, (switches,), and follows its community rounds.
+
+        ``asked_kw`` is what each round asks of the batteries of each cluster, shape (rounds, clusters) [kW].
+        """
         now, notes = start, dict[str, None]()
         closed = np.tile(now, (day.minutes, 1))
         changes: list[Change] = []
@@ -138,7 +141,10 @@ class Switchyard:
             price = day.band(decided)
             wish = replace(self.wish, price_per_kwh=price.retail_price_per_kwh - price.feed_in_price_per_kwh)
             topology = self.controller.plan(
-                self.clusters.graph, day.balance_kw[decided], self.clusters.closed_of(now), wish
+                self.clusters.graph,
+                day.balance_kw[decided] - asked_kw[index],
+                self.clusters.closed_of(now),
+                wish,
             )
             expected_kw[index] = topology.pcc_exchange_kw
             notes |= dict.fromkeys(topology.notes)

@@ -44,6 +44,9 @@ def _of_scenario(field: Field, day: ScenarioDay) -> dict[str, Any]:
         figures["vm_max_pu"] = float(np.nanmax(day.flows.vm_pu[:, 1]))
         figures["unserved_kwh"] = float(day.flows.unserved_kw.sum() * HOURS)
         figures["curtailed_kwh"] = float(day.flows.curtailed_kw.sum() * HOURS)
+    if len(field.batteries) and day.battery is not None:
+        figures["charged_kwh"] = float(np.maximum(day.battery.p_kw, 0.0).sum() * HOURS)
+        figures["discharged_kwh"] = float(np.maximum(-day.battery.p_kw, 0.0).sum() * HOURS)
     if day.contracts is not None:
         figures["traded_kwh"] = float(day.contracts.energy_kwh.sum())
     return figures
@@ -57,7 +60,7 @@ def _conservation_kwh(field: Field, days: list[ScenarioDay]) -> float:
         lost_kw: FloatArray | float = 0.0
         if day.flows is not None:
             lost_kw = day.flows.unserved_kw - day.flows.curtailed_kw - day.flows.fixed_kw
-        balance_kw = day.absorbed_kw - day.fed_in_kw - day.losses_kw + lost_kw
+        balance_kw = day.absorbed_kw - day.fed_in_kw - day.losses_kw + lost_kw - day.battery_kw.sum(axis=1)
         worst = max(worst, abs(float(balance_kw.sum() * HOURS) - drawn_kwh))
     return worst
 

@@ -95,6 +95,8 @@ def orders_table(field: Field, day: ScenarioDay) -> Columns:
     """Every order that was sent, what entered the book of it, and why not all of it."""
     assert day.contracts is not None and day.rounds is not None
     parts = [_orders_of(field, day, book) for book in day.contracts.books]
+    if not parts:
+        return {"round": np.zeros(0, dtype=np.int64)}
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -160,6 +162,7 @@ def bills_table(field: Field, day: ScenarioDay) -> Columns:
         "sold_kwh": bought[1],
         "trades_amount": bills.trades_amount,
         "grid_amount": bills.grid_amount,
+        "battery_amount": bills.battery_amount,
         "shared_amount": bills.shared_amount,
         "bill_amount": bills.bill_amount,
     }
@@ -250,8 +253,21 @@ def _row(field: Field, day: ScenarioDay) -> dict[str, float]:
 
 def least_fed_in_kwh(field: Field, day: ScenarioDay) -> float:
     """What must be fed in whatever the topology: what the members have too much of, less the losses [kWh]."""
-    surplus_kw = field.day.balance_kw.sum(axis=1) - day.losses_kw
+    surplus_kw = field.day.balance_kw.sum(axis=1) - day.battery_kw.sum(axis=1) - day.losses_kw
     return float(np.maximum(surplus_kw, 0.0).sum() * HOURS)
+
+
+def battery_table(field: Field, day: ScenarioDay) -> Columns:
+    """What batteries that are owned together do, charging positive, and the energy in them."""
+    assert day.battery is not None
+    names = [battery.asset for battery in field.batteries.battery]
+    return {
+        "scenario": text_column([day.scenario] * day.battery.p_kw.size),
+        "time": stamps(field, np.repeat(np.arange(field.day.minutes), len(names))),
+        "asset": text_column(names * field.day.minutes),
+        "p_kw": day.battery.p_kw.ravel(),
+        "energy_kwh": day.battery.energy_kwh.ravel(),
+    }
 
 
 TablesOfDay = dict[str, Callable[[Field, ScenarioDay], Columns]]
@@ -262,6 +278,7 @@ OF_JOINED_MEMBERS: TablesOfDay = {
     "voltage_bands": voltage_bands,
     "switch_states": switch_states,
     "trades": trades_table,
+    "batteries": battery_table,
 }
 OF_THE_LAST: TablesOfDay = {"rounds": rounds_table, "orders": orders_table}
 OF_SWITCHED: TablesOfDay = {"operations": operations_table, "expected_exchange": expected_exchange}

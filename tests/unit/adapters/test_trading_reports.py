@@ -85,6 +85,12 @@ def labels(page):
     return {prefix: plain(words) for words, prefix in found}
 
 
+def cells(page):
+    """Rows of the tables of a piece of HTML, as lists of texts."""
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", page, flags=re.DOTALL)
+    return [[plain(cell) for cell in re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row)] for row in rows]
+
+
 def put(folder, table, frame):
     """A table of a result, times in milliseconds as a run leaves them."""
     times = {name: "datetime64[ms, UTC]" for name in ("time", "effect_time") if name in frame}

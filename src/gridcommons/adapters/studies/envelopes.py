@@ -77,15 +77,27 @@ def _check_columns(columns: Sequence[str], place: Place, problems: ProblemList) 
     return len(problems.found) == before
 
 
+def _stamps(column: Any) -> Any:
+    """Times in UTC; raises ValueError where one cannot be read or names no offset."""
+    import pandas as pd
+
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column.dt.tz_convert("UTC")
+    stamp = {cell: pd.Timestamp(cell) for cell in column.unique()}
+    if any(each.tzinfo is None for each in stamp.values()):
+        raise ValueError("a time that names no offset from UTC: append Z")
+    return pd.to_datetime(column.map(stamp), utc=True)
+
+
 def _on_axis(frame: Any, column: str, time: TimeAxis, place: Place, problems: ProblemList) -> Any:
     """One end of the envelopes, a row an interval, a column an asset; None (and a problem) if incomplete."""
     import pandas as pd
 
     try:
-        stamps = pd.to_datetime(
-            frame["time"], utc=True, format="ISO8601" if frame["time"].dtype == object else None
-        )
+        stamps = _stamps(frame["time"])
         values = pd.to_numeric(frame[column])
+        if not np.isfinite(values.to_numpy(dtype=np.float64)).all():
+            raise ValueError("an empty cell, or a number that is not finite")
         table = pd.DataFrame({"time": stamps, "asset": frame["asset"].astype(str), "kw": values})
         wide = table.pivot(index="time", columns="asset", values="kw").sort_index()
     except (ValueError, TypeError) as error:
