@@ -176,10 +176,13 @@ def _simulate_topology(
     links = len(clusters.graph.links)
     link_kw, pcc_kw = switch_kw[:, :links], switch_kw[:, links:]
     # What the main grid delivers before its connection is lost on the way there, or drawn inside the cluster.
-    source_kw = solution.source_kw()
+    source_kw = _source_kw(grid, solution, injections)
+    pcc_closed = clusters.closed_of(closed)[links:]
     for zone, rows in enumerate(clusters.sources_of_zone):
         mine = np.flatnonzero(clusters.pcc_zone == zone)
-        pcc_kw[:, mine[0]] += source_kw[:, rows].sum(axis=1) - pcc_kw[:, mine].sum(axis=1)
+        # An open connection carries nothing.
+        first = (*mine[pcc_closed[mine]], *mine)[0]
+        pcc_kw[:, first] += source_kw[:, rows].sum(axis=1) - pcc_kw[:, mine].sum(axis=1)
     filled.put("pcc_kw", pcc_kw)
     filled.put("link_kw", link_kw)
     filled.put("losses_kw", solution.losses_kw())
@@ -189,6 +192,17 @@ def _simulate_topology(
     row = np.arange(len(vm_pu))
     filled.put("vm_pu", np.stack([vm_pu[row, low], vm_pu[row, high]], axis=1))
     filled.put("bus", np.stack([low, high], axis=1))
+
+
+def _source_kw(grid: Grid, solution: FlowSolution, injections: Injections) -> FloatArray:
+    """What the main grid delivers at each source, with what is drawn at its own bus, (…, sources) [kW]."""
+    source_kw, node = solution.source_kw(), solution.network.node_of_bus
+    _, first = np.unique(node[grid.sources.bus], return_index=True)
+    for source in first:
+        here = node[grid.sources.bus[source]]
+        source_kw[:, source] += injections.p_kw[:, node[injections.bus] == here].sum(axis=1)
+        source_kw[:, source] += grid.fixed.p_kw[node[grid.fixed.bus] == here].sum()
+    return source_kw
 
 
 def _fixed_kw(grid: Grid) -> float:

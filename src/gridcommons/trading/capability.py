@@ -24,7 +24,7 @@ from gridcommons.trading.day import (
 from gridcommons.trading.gap import optimum_of_rounds
 from gridcommons.trading.settings import SCENARIOS, Settings
 from gridcommons.trading.summary import summarise
-from gridcommons.trading.tables import comparison, tables_of
+from gridcommons.trading.tables import comparison, grid_prices, tables_of
 
 __all__ = ["Settings", "run"]
 
@@ -49,6 +49,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     scenarios = [name for name in SCENARIOS if name in settings.scenarios]
     cases = cases_compared(settings) if "switched" in scenarios else []
     days: list[ScenarioDay] = []
+    engines.sink.write("grid_prices", grid_prices(field))
     with engines.progress("days of trading", len(scenarios) + len(cases)) as advance:
         for name in scenarios:
             days.append(run_scenario(field, name))

@@ -38,6 +38,15 @@ def grid_exchange(field: Field, day: ScenarioDay) -> Columns:
     }
 
 
+def grid_prices(field: Field) -> Columns:
+    """What the main grid pays and asks, a row a minute."""
+    return {
+        "time": stamps(field, np.arange(field.day.minutes)),
+        "feed_in_price_per_kwh": field.day.feed_in_price_per_kwh,
+        "retail_price_per_kwh": field.day.retail_price_per_kwh,
+    }
+
+
 def switch_flows(field: Field, day: ScenarioDay) -> Columns:
     """Power over each link, from its first cluster to its second, and at each connection into the cluster."""
     assert day.flows is not None

@@ -87,6 +87,10 @@ def test_the_lead_says_what_the_switches_are_worth(day):
     assert "The switches alone cost 1.00 EUR" in plain(lead(read_material(day)))
 
 
+def test_the_lead_compares_nothing_where_switches_change_nothing(found):
+    assert "where it would get" not in plain(lead(found))
+
+
 def test_the_lead_compares_the_busiest_minute_with_every_switch_closed(day):
     def more(rows):
         joined = rows["scenario"] == "joined"

@@ -259,6 +259,24 @@ def test_the_map_has_a_bus_once_in_the_colour_of_its_cluster(tmp_path):
     assert all(left[1] < right[0] for left, right in zip(spans[:-1], spans[1:], strict=True))
 
 
+def test_no_tree_can_be_turned_to_make_links_shorter(tmp_path):
+    day = switch_day()
+    places = cluster_places.place_clusters(grid_tables(tmp_path), day, {"m": "a", "n": "b", "o": "c"})
+    a, b = places.switch_ends[day.is_link].T
+
+    def length(x, y):
+        return np.hypot(x[a] - x[b], y[a] - y[b]).sum()
+
+    best = length(places.x, places.y)
+    for cluster in range(3):
+        mine = places.cluster == cluster
+        for axis in range(2):
+            turned = [places.x.copy(), places.y.copy()]
+            values = turned[axis][mine]
+            turned[axis][mine] = values.min() + values.max() - values
+            assert length(*turned) >= best - 1e-9
+
+
 def test_the_map_stands_at_the_coordinates_of_the_grid_file(tmp_path):
     names = ["grid a", "a1", "a2", "b1", "b2", "c1", "c2", "grid c"]
     at = {name: (1000.0 + 10.0 * k, 500.0 + (k % 3)) for k, name in enumerate(names)}
