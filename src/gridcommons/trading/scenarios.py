@@ -162,15 +162,15 @@ class Switchyard:
 
     def _loaded(self, minute: int) -> Loaded:
         study, connected = self.study, self.connected
-        step = int(connected.step_of_row[minute])
+        step, row = minute // study.time.step_minutes, int(connected.step_of_row[minute])
         return Loaded(
             study.grid,
             study.switches,
             study.limits.window(step, step + 1),
             connected.bus,
             connected.to_bus,
-            connected.p_kw[step],
-            connected.q_kvar[step],
+            connected.p_kw[row],
+            connected.q_kvar[row],
             self.wish.parallel_allowed,
         )
 

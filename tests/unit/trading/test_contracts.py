@@ -181,6 +181,22 @@ def test_groups_trade_by_themselves():
     assert len(again.round) == 4 and (again.minutes == 30).all()
 
 
+def test_each_group_has_a_second_tier_of_its_own():
+    """Four clusters of one member, joined in pairs: a1 with a2, b1 with b2."""
+    day = make_day(
+        [5.0, -8.0, 4.0, -3.0], clusters=("A", "B", "C", "D"), cluster_of=np.arange(4, dtype=np.int64)
+    )
+    by_cluster = {name: make_mechanism("merit_order") for name in "ABCD"}
+    market = Market(np.array([0, 0, 2, 2]), by_cluster, make_mechanism("merit_order"))
+    made = make_contracts(day, make_rounds(community(0), community(30)), market)
+    assert rows_of(made) == [
+        (1, "a1", "a2", 2.5, 0, 30),
+        (1, "a1", "a2", 2.5, 30, 30),
+        (1, "b1", "b2", 1.5, 0, 30),
+        (1, "b1", "b2", 1.5, 30, 30),
+    ]
+
+
 def test_each_tier_has_its_own_mechanism():
     share = np.array([[0.5, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 0.2]])
     market = make_market(cluster="pay_as_bid", community="mid_market_rate")

@@ -254,6 +254,13 @@ def test_engines_without_a_controller_say_so():
         ({"triggers_compared": [["sod", 3.0]]}, "send_on_delta"),
         ({"member_threshold_share": 0.0}, "above 0"),
         ({"delay_mean_s": -1.0}, "negative"),
+        ({"worth_minutes": -1.0}, "negative"),
+        ({"delays_compared_minutes": [3.0, -1.0]}, "negative"),
+        ({"trigger": "periodic", "threshold": 0.0}, "whole minutes"),
+        ({"member_threshold_share": 1.01}, "up to 1"),
+        ({"community_mechanism": "merit"}, "merit_order"),
+        ({"mechanisms": {"A": "merit"}}, "merit_order"),
+        ({"transaction_bytes": -1}, "transaction_bytes"),
         ({"scenarios": []}, "no scenario"),
         ({"idle_minutes": 0}, "idle_minutes"),
     ],
@@ -261,6 +268,13 @@ def test_engines_without_a_controller_say_so():
 def test_settings_that_make_no_day_are_refused(table, what):
     with pytest.raises(StudyError, match=what):
         read_settings(Settings, table, "trading")
+
+
+def test_settings_at_the_ends_of_what_is_allowed():
+    table = {"member_threshold_share": 1.0, "transaction_bytes": 0, "idle_minutes": 1, "threshold": 1.0}
+    assert read_settings(Settings, table, "trading").member_threshold_share == 1.0
+    with pytest.raises(ValueError, match="endless"):
+        Settings(delays_compared_minutes=(float("inf"),))
 
 
 def test_a_months_window_is_the_longest():

@@ -59,9 +59,7 @@ def round_most(value: float) -> float:
     if not value > 0.0:
         return 1.0
     power = 10.0 ** np.floor(np.log10(value))
-    return float(
-        next(step * power for step in (1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 10.0) if step * power >= value)
-    )
+    return float(next(step * power for step in (1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 10.0) if step * power >= value))
 
 
 def _closed(values: FloatArray) -> FloatArray:
