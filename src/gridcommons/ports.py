@@ -153,6 +153,9 @@ class SwitchController(Protocol):
     def find_clusters(self, grid: Grid, members: Sequence[Member], switches: Sequence[Switch]) -> ClusterMap:
         """The graph of clusters that the switches cut a grid into; raises StudyError where they do not."""
 
+    def can_plan(self, graph: ClusterGraph) -> bool:
+        """Whether the graph is small enough for this method."""
+
     def plan(
         self, graph: ClusterGraph, balance_kw: FloatArray, current: BoolArray, wish: SwitchWish
     ) -> Topology:
@@ -160,6 +163,9 @@ class SwitchController(Protocol):
 
         ``current`` are the positions of links, then PCCs.
         """
+
+    def exchange(self, graph: ClusterGraph, balance_kw: FloatArray, closed: BoolArray) -> Topology:
+        """What moves over given positions of links, then PCCs, for the balances of one round."""
 
     def move(self, loaded: Loaded, start: BoolArray, goal: BoolArray) -> Moves:
         """A safe order of operations from positions of all switches to others, or as far as it is safe."""

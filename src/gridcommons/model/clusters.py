@@ -365,3 +365,16 @@ def check_balances(graph: ClusterGraph, balance_kw: FloatArray) -> None:
                 for at in np.flatnonzero(wrong)
             ]
         )
+
+
+def gap_share(planned: tuple[float, float], best: tuple[float, float]) -> float | None:
+    """By how much a plan feeds in more than the best, of the best; (fed in, shortfall) of each [kWh].
+
+    None where nothing need be fed in, or where the two do not serve alike: they cannot be compared then.
+    """
+    more_kwh = planned[0] - best[0]
+    if abs(planned[1] - best[1]) > 1e-6 * max(1.0, best[1]):
+        return None
+    if best[0] <= 1e-9:
+        return 0.0 if more_kwh <= 1e-6 else None
+    return more_kwh / best[0]

@@ -225,7 +225,7 @@ def orders_of_net_power(
     limits : LimitPrices
         Limit price of each member on either side.
     stamp : OrderStamp
-        Interval of the orders; their ids are ``MEMBER-STEP``.
+        Interval of the orders; their ids are ``MEMBER@STEP``.
     band : PriceBand
         Prices of the main grid.
     """
@@ -234,7 +234,7 @@ def orders_of_net_power(
     who = [members[row] for row in rows.tolist()]
     is_buy = ~(p_kw[rows] < 0.0)
     return Orders(
-        order=tuple(f"{member}-{stamp.step}" for member, _ in who),
+        order=tuple(f"{member}@{stamp.step}" for member, _ in who),
         member=tuple(member for member, _ in who),
         cluster=tuple(cluster for _, cluster in who),
         is_buy=is_buy,

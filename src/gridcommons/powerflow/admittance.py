@@ -171,7 +171,8 @@ def build_network(grid: Grid) -> Network:
     held, v_source = _held_voltages(grid, nodes)
     pq = np.setdiff1d(np.arange(len(used)), held)
     shift = _stripped_shifts(grid, nodes, len(used), held)
-    conductors = None if grid.coupling is None else closed_conductors(grid.branches, grid.coupling)
+    coupling = grid.coupling
+    conductors = None if coupling is None else closed_conductors(grid.branches, coupling, supplied)
     y = assemble(grid, nodes, len(used), shift, conductors)[0] + constant_admittance(grid, nodes, len(used))
     order = np.concatenate([pq[_elimination_order(y, pq)], held])
     rank = np.empty(len(used), dtype=np.int64)

@@ -28,8 +28,12 @@ class ConductorEntries(NamedTuple):
     y: ComplexArray
 
 
-def closed_conductors(branches: Branches, coupling: Coupling) -> ConductorEntries:
-    """The entries of all coupled branches between ends that are closed."""
+def closed_conductors(branches: Branches, coupling: Coupling, supplied: BoolArray) -> ConductorEntries:
+    """The entries of all coupled branches between ends that are closed, where a source reaches the bus.
+
+    An end at a bus that none reaches, (buses,) ``supplied``, floats as an open one does: what would flow
+    between two of them by their charging alone is left out.
+    """
     entries = ConductorEntries(
         coupling.row_branch,
         coupling.row_end,
@@ -37,7 +41,8 @@ def closed_conductors(branches: Branches, coupling: Coupling) -> ConductorEntrie
         coupling.column_end,
         coupling.g_pu + 1j * coupling.b_pu,
     )
-    closed = np.stack([branches.from_closed, branches.to_closed], axis=1)
+    at_from, at_to = supplied[branches.from_bus], supplied[branches.to_bus]
+    closed = np.stack([branches.from_closed & at_from, branches.to_closed & at_to], axis=1)
     block = _blocks(entries, len(branches))
     rows = np.unique(entries.row)
     has_open = np.zeros(int(block.max(initial=0)) + 1, dtype=bool)

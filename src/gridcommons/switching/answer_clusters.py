@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gridcommons.model.clusters import ClusterMap
+from gridcommons.model.clusters import ClusterMap, gap_share
 from gridcommons.model.envelopes import net_power_kw, within_envelopes
+from gridcommons.model.errors import Problem, StudyError
 from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.results import Columns, LazyTables, Result, text_column
 from gridcommons.model.study import Study
@@ -23,7 +24,10 @@ SCENARIOS = ("before", "after")
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """Positions over the window, what was expected of them, and the operations at each step that has any."""
+    """Positions over the window, what was expected of them, and the operations at each step that has any.
+
+    ``planned_kw`` and ``best_kw`` hold what is fed in and what goes unserved or is curtailed, (2, steps).
+    """
 
     closed: BoolArray
     planned_kw: FloatArray
@@ -34,6 +38,7 @@ class _Plan:
 
 def answer_clusters(study: Study, settings: Settings, engines: Engines) -> Result:
     """Positions of the switches between clusters in every interval; see ``run``."""
+    _refuse_no_clusters(study)
     connected, controller = connect(study), make_controller(settings.method)
     clusters = controller.find_clusters(study.grid, study.community.members, study.switches)
     with engines.progress("intervals", study.time.steps) as told:
@@ -50,6 +55,15 @@ def answer_clusters(study: Study, settings: Settings, engines: Engines) -> Resul
     return Result("switching", LazyTables(engines.sink.readers()), summary, {})
 
 
+def _refuse_no_clusters(study: Study) -> None:
+    if not any(member.cluster for member in study.community.members) or not study.switches:
+        expected = "clusters in members.csv and the switches between them in switches.csv"
+        meant = 'for one topology of least losses write objective = "losses" under [tasks.switching]'
+        raise StudyError(
+            [Problem("study.toml", "no clusters or no switches", expected, meant, "tasks.switching")]
+        )
+
+
 def _plan(
     study: Study, settings: Settings, by: tuple[ClusterMap, SwitchController, Connected], told: Any
 ) -> _Plan:
@@ -61,22 +75,26 @@ def _plan(
     best, free = make_controller("optimal"), SwitchWish(settings.parallel_allowed, aim)
     now, notes, moves = positions(study.switches), dict[str, None](), dict[int, Moves]()
     closed = np.empty((study.time.steps, len(now)), dtype=np.bool_)
-    planned_kw, best_kw = np.zeros((2, study.time.steps))
+    planned_kw, best_kw = np.full((2, 2, study.time.steps), np.nan)
     for step in range(study.time.steps):
         current = clusters.closed_of(now)
         topology = controller.plan(
             clusters.graph, balance_kw[step], current, replace(wish, price_per_kwh=float(price[step]))
         )
-        least = best.plan(clusters.graph, balance_kw[step], current, free)
-        planned_kw[step], best_kw[step] = topology.injection_kw, least.injection_kw
         notes |= dict.fromkeys(topology.notes)
         goal = clusters.positions_of(np.concatenate([topology.link_closed, topology.pcc_closed]))
         if (goal != now).any():
             made = controller.move(_loaded(study, settings, connected, step), now, goal)
-            notes |= {made.reason: None} if made.reason else {}
+            if made.reason:
+                notes[f"{study.time.local(step):%Y-%m-%d %H:%M}: {made.reason}"] = None
             if len(made.switch):
                 moves[step] = made
             now = made.reached
+        reached = controller.exchange(clusters.graph, balance_kw[step], clusters.closed_of(now))
+        planned_kw[:, step] = reached.injection_kw, reached.shortfall_kw
+        if best.can_plan(clusters.graph):
+            least = best.plan(clusters.graph, balance_kw[step], current, free)
+            best_kw[:, step] = least.injection_kw, least.shortfall_kw
         closed[step] = now
         told(1)
     return _Plan(closed, planned_kw, best_kw, moves, tuple(notes))
@@ -151,8 +169,10 @@ def _tables(
         "switch_flows": _switch_flows(study, clusters, flows[1]),
         "switching_gap": {
             "time": time,
-            "planned_fed_in_kw": plan.planned_kw,
-            "best_fed_in_kw": plan.best_kw,
+            "planned_fed_in_kw": plan.planned_kw[0],
+            "best_fed_in_kw": plan.best_kw[0],
+            "planned_shortfall_kw": plan.planned_kw[1],
+            "best_shortfall_kw": plan.best_kw[1],
         },
     }
 
@@ -184,8 +204,9 @@ def _absorbed_kw(flow: SwitchedFlows) -> FloatArray:
 
 def _summary(study: Study, settings: Settings, plan: _Plan, flows: list[SwitchedFlows]) -> dict[str, Any]:
     hours = study.time.step_hours
-    planned_kwh, best_kwh = float(plan.planned_kw.sum() * hours), float(plan.best_kw.sum() * hours)
-    more_kwh = planned_kwh - best_kwh
+    planned, best = (
+        tuple(float(power) for power in kw.sum(axis=1) * hours) for kw in (plan.planned_kw, plan.best_kw)
+    )
     last = [switch.name for switch, on in zip(study.switches, plan.closed[-1], strict=True) if not on]
     before, after = flows
     return {
@@ -199,9 +220,11 @@ def _summary(study: Study, settings: Settings, plan: _Plan, flows: list[Switched
         "losses_kw": float(after.losses_kw.mean()),
         "losses_before_kw": float(before.losses_kw.mean()),
         "open_branches": last,
-        "planned_fed_in_kwh": planned_kwh,
-        "best_fed_in_kwh": best_kwh,
-        "gap_share": more_kwh / best_kwh if best_kwh > 1e-9 else (0.0 if more_kwh <= 1e-6 else None),
+        "planned_fed_in_kwh": planned[0],
+        "best_fed_in_kwh": None if np.isnan(best[0]) else best[0],
+        "planned_shortfall_kwh": planned[1],
+        "best_shortfall_kwh": None if np.isnan(best[1]) else best[1],
+        "gap_share": None if np.isnan(best[0]) else gap_share((planned[0], planned[1]), (best[0], best[1])),
         "topology_changes": len(plan.moves),
         "operations": sum(len(made.switch) for made in plan.moves.values()),
         "operation_cost_amount": sum(made.cost_amount for made in plan.moves.values()),

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from gridcommons.model.errors import Problem, StudyError
 from gridcommons.model.grid import BoolArray, FloatArray, Grid
+from gridcommons.model.limits import Limits
 from gridcommons.model.results import Columns, LazyTables, Result, text_column
 from gridcommons.model.study import Study
 from gridcommons.model.switches import Switch, positions, with_positions
-from gridcommons.model.topology import is_radial, supplied_buses
+from gridcommons.model.topology import bus_nodes, is_radial, supplied_buses
 from gridcommons.ports import Engines
 from gridcommons.powerflow.admittance import build_network
 from gridcommons.powerflow.flow import solve_power_flow
@@ -22,7 +23,7 @@ from gridcommons.switching.feeder import Feeder, make_feeder
 from gridcommons.switching.least_losses import LeastLosses, LossSettings, least_losses
 from gridcommons.switching.sequence import Rules, SwitchingSequence, plan_sequence
 from gridcommons.switching.settings import Settings
-from gridcommons.switching.technical import Operation, find_violations
+from gridcommons.switching.technical import Operation, drawing_buses, find_violations
 
 BEFORE, AFTER = "before", "after"
 
@@ -73,13 +74,29 @@ def answer_losses(study: Study, settings: Settings, engines: Engines) -> Result:
 
 
 def _every_line(grid: Grid) -> tuple[Switch, ...]:
-    """A switch in every line, where the study names none."""
+    """A switch in every line, where the study names none, and in what closes a loop without any line."""
     branches = grid.branches
-    return tuple(
-        Switch(branches.name[row], (row,), bool(branches.in_service[row]))
-        for row, kind in enumerate(branches.kind)
-        if kind == "line"
+    node = bus_nodes(grid)
+    # All sources are one: a way from one to another is a loop, too.
+    parent = (
+        {int(k): int(k) for k in np.unique(node)}
+        | dict.fromkeys(node[grid.sources.bus].tolist(), -1)
+        | {-1: -1}
     )
+
+    def root(at: int) -> int:
+        while parent[at] != at:
+            at = parent[at]
+        return at
+
+    switches = []
+    for row, kind in enumerate(branches.kind):
+        ends = [root(int(node[bus[row]])) for bus in (branches.from_bus, branches.to_bus)]
+        if kind == "line" or (branches.in_service[row] and ends[0] == ends[1]):
+            switches.append(Switch(branches.name[row], (row,), bool(branches.in_service[row])))
+        elif branches.in_service[row]:
+            parent[max(ends)] = min(ends)
+    return tuple(switches)
 
 
 def _loads(study: Study) -> _Loads:
@@ -90,10 +107,14 @@ def _loads(study: Study) -> _Loads:
     np.add.at(q_kvar.T, connected.bus, connected.q_kvar.T)
     both = np.concatenate([p_kw, q_kvar], axis=1)
     _, first, times = np.unique(both, axis=0, return_index=True, return_counts=True)
-    if len(np.unique(times)) > 1:
+    if len(np.unique(times)) > 1 or _change_in_time(study.limits):
         return _Loads(p_kw, q_kvar, study.time.step_hours)
     kept = np.sort(first)
     return _Loads(p_kw[kept], q_kvar[kept], study.time.step_hours * int(times[0]))
+
+
+def _change_in_time(limits: Limits) -> bool:
+    return any(len(getattr(limits, column.name)) > 1 for column in fields(limits))
 
 
 def _found(
@@ -199,6 +220,9 @@ def _violations(study: Study, found: _Found) -> Columns:
 
 def _summary(study: Study, settings: Settings, found: _Found) -> dict[str, Any]:
     best, sequence, hours = found.best, found.sequence, study.time.steps * study.time.step_hours
+    connected = connect(study)
+    at_peak = Injections(connected.bus, connected.p_kw[:1], connected.q_kvar[:1])
+    reached = [switch.name for switch, on in zip(found.switches, sequence.reached, strict=True) if not on]
     closed = with_positions(study.grid, found.switches, best.closed)
     rows = [switch.branches[0] for switch, on in zip(found.switches, best.closed, strict=True) if not on]
     before_kw = None if found.before is None else float(found.before.losses_kw().mean())
@@ -215,7 +239,7 @@ def _summary(study: Study, settings: Settings, found: _Found) -> dict[str, Any]:
         "open_branches": list(best.open_switches),
         "open_branch_numbers": [row + 1 for row in rows],
         "is_radial": is_radial(closed),
-        "everyone_served": bool(supplied_buses(closed)[connect(study).bus].all()),
+        "everyone_served": bool(supplied_buses(closed)[drawing_buses(study.grid, at_peak)].all()),
         "vm_min_pu": float(np.nanmin(found.after.vm_pu())),
         "topologies_evaluated": best.evaluated,
         "gap_share": best.gap_share,
@@ -223,7 +247,8 @@ def _summary(study: Study, settings: Settings, found: _Found) -> dict[str, Any]:
         "operations": len(sequence.steps),
         "operation_cost_amount": sequence.operation_cost_amount,
         "operations_end": "goal" if sequence.fallback == "none" else sequence.fallback,
-        "operations_reason": sequence.reason,
+        "operations_reason": sequence.reason.replace(" at step 0", ""),
+        "reached_open_branches": reached,
     }
     if best.bound is not None:
         figures["bound_kwh"] = best.bound.losses_kwh

@@ -211,6 +211,12 @@ def _check(graph: ClusterGraph, balance_kw: FloatArray, current: BoolArray, aim:
         raise StudyError(problems)
 
 
+def can_enumerate(graph: ClusterGraph) -> bool:
+    """Whether the topologies, and the sets of clusters, are few enough to compare all."""
+    free = sum(switch.carries and switch.can_open for switch in graph.switches)
+    return bool(2 ** max(free, len(graph.clusters)) <= STATES_MAX)
+
+
 def enumerate_states(graph: ClusterGraph, *, parallel_allowed: bool) -> States:
     """All topologies in which whoever can reach a PCC does, in trees with one PCC unless parallel is allowed.
 
@@ -219,7 +225,7 @@ def enumerate_states(graph: ClusterGraph, *, parallel_allowed: bool) -> States:
     free = np.array([s.carries and s.can_open for s in graph.switches], dtype=np.bool_)
     names = np.array([s.name for s in graph.switches])
     count = int(free.sum())
-    if 2 ** max(count, len(graph.clusters)) > STATES_MAX:
+    if not can_enumerate(graph):
         raise GridcommonsError(
             f"{count} switches that move and {len(graph.clusters)} clusters: more than {STATES_MAX} "
             "topologies or sets of clusters to compare; use the heuristic, or take switches out that need "

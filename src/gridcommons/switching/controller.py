@@ -17,9 +17,9 @@ from gridcommons.model.members import Member
 from gridcommons.model.switches import Moves, Switch
 from gridcommons.ports import Loaded, SwitchController, SwitchWish
 from gridcommons.powerflow.solution import Injections
-from gridcommons.switching.cluster_optimal import Aim, optimal
+from gridcommons.switching.cluster_optimal import Aim, can_enumerate, optimal
 from gridcommons.switching.clusters import find_clusters
-from gridcommons.switching.heuristic import join_clusters
+from gridcommons.switching.heuristic import join_clusters, notes_on
 from gridcommons.switching.sequence import plan_sequence, worth_moving
 from gridcommons.switching.technical import Operation
 from gridcommons.switching.transport import carry
@@ -43,7 +43,8 @@ def _by_enumeration(
         current,
         Aim(objective=wish.objective, parallel_allowed=wish.parallel_allowed),
     )
-    return carry(graph, balance_kw, best.link_closed[0], best.pcc_closed[0])
+    topology = carry(graph, balance_kw, best.link_closed[0], best.pcc_closed[0])
+    return replace(topology, notes=notes_on(graph))
 
 
 PLANNERS: dict[str, Planner] = {"heuristic": _by_heuristic, "optimal": _by_enumeration}
@@ -61,6 +62,10 @@ class ClusterController:
     """
 
     planner: Planner
+
+    def can_plan(self, graph: ClusterGraph) -> bool:
+        """See ``SwitchController``."""
+        return self.planner is not _by_enumeration or can_enumerate(graph)
 
     def find_clusters(self, grid: Grid, members: Sequence[Member], switches: Sequence[Switch]) -> ClusterMap:
         """See ``SwitchController``."""
@@ -90,6 +95,11 @@ class ClusterController:
             else replace(staying, notes=wanted.notes)
         )
 
+    def exchange(self, graph: ClusterGraph, balance_kw: FloatArray, closed: BoolArray) -> Topology:
+        """See ``SwitchController``."""
+        links = len(graph.links)
+        return carry(graph, balance_kw, closed[:links], closed[links:])
+
     def move(self, loaded: Loaded, start: BoolArray, goal: BoolArray) -> Moves:
         """See ``SwitchController``."""
         to_bus = loaded.to_bus if (loaded.to_bus >= 0).any() else None
@@ -107,7 +117,8 @@ class ClusterController:
             tuple(step.switch for step in sequence.steps),
             np.array([step.closes for step in sequence.steps], dtype=np.bool_),
             sequence.reached,
-            sequence.reason,
+            # There is one step: the moment in which switches move.
+            sequence.reason.replace(" at step 0", ""),
             sequence.operation_cost_amount,
         )
 

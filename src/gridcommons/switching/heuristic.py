@@ -79,7 +79,7 @@ def join_clusters(graph: ClusterGraph, balance_kw: FloatArray, *, parallel_allow
         pcc_closed = _close_pccs(plan)
     else:
         link_closed, pcc_closed = _serve_radially(plan)
-    topology = replace(carry(graph, plan.balance_kw, link_closed, pcc_closed), notes=_notes(graph))
+    topology = replace(carry(graph, plan.balance_kw, link_closed, pcc_closed), notes=notes_on(graph))
     if parallel_allowed:
         return topology
     left_open = (plan.used_up | plan.joined) & ~link_closed
@@ -94,7 +94,8 @@ def _names(links: tuple[Link, ...], chosen: BoolArray) -> Names:
     return tuple(link.name for link, is_chosen in zip(links, chosen, strict=True) if is_chosen)
 
 
-def _notes(graph: ClusterGraph) -> Names:
+def notes_on(graph: ClusterGraph) -> Names:
+    """What of a graph cannot be used, and why, a line each."""
     notes = []
     for switch in graph.switches:
         if not switch.usable:

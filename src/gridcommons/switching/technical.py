@@ -181,8 +181,15 @@ def _connections(injections: Injections) -> IntArray:
     return np.stack([injections.bus, np.where(injections.is_between, injections.to_bus, injections.bus)])
 
 
+def drawing_buses(grid: Grid, injections: Injections) -> IntArray:
+    """Buses at which anything is drawn or injected, by members or by the grid file itself."""
+    fixed, loads = grid.fixed, grid.phase_loads
+    own = fixed.bus[(fixed.p_kw != 0.0) | (fixed.q_kvar != 0.0)]
+    return np.concatenate([_connections(injections).ravel(), own, loads.bus, loads.to_bus[loads.to_bus >= 0]])
+
+
 def _without_path(operation: Operation, grid: Grid, supplied: BoolArray) -> list[Row]:
-    ends = _connections(operation.injections).ravel()
+    ends = drawing_buses(grid, operation.injections)
     lost = dict.fromkeys(_bus_name(grid, bus) for bus in ends[~supplied[ends]].tolist())
     return [("path", name, ALWAYS, 0.0, 1.0) for name in lost]
 

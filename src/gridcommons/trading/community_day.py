@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from gridcommons.model.envelopes import member_envelopes_kw, net_power_kw, within_envelopes
 from gridcommons.model.errors import Problem, StudyError
-from gridcommons.model.grid import FloatArray, IntArray, Names
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
 from gridcommons.model.orders import LimitPrices, PriceBand, StandingOrder
 from gridcommons.model.study import Study
 from gridcommons.trading.book import MemberEnvelopes
@@ -74,10 +74,27 @@ class CommunityDay:
         names = (self.clusters[k] for k in self.cluster_of)
         return dict(zip(self.member, names, strict=True))
 
-    def band(self, minute: int, main_grid_available: bool = True) -> PriceBand:
+    def band(self, minute: int) -> PriceBand:
         """The main grid's prices in a minute."""
         low, high = self.feed_in_price_per_kwh[minute], self.retail_price_per_kwh[minute]
-        return PriceBand(float(low), float(high), main_grid_available)
+        return PriceBand(float(low), float(high))
+
+    def served(self, has_way: BoolArray) -> CommunityDay:
+        """The day where clusters are supplied, shape (minutes, clusters): elsewhere nothing is metered."""
+        on = has_way[:, self.cluster_of]
+        return replace(self, p_kw=self.p_kw * on, consumption_kw=self.consumption_kw * on)
+
+    @cached_property
+    def news(self) -> dict[int, str]:
+        """Minutes in which a round is due whatever meters say: prices change, an order comes or goes."""
+        low, high = self.feed_in_price_per_kwh, self.retail_price_per_kwh
+        changed = np.flatnonzero((np.diff(low) != 0.0) | (np.diff(high) != 0.0)) + 1
+        steps = {
+            step for o in self.orders for step in (o.placed_step, max(o.placed_step, o.expires_step) + 1)
+        }
+        minutes = {step * self.step_minutes: "orders" for step in sorted(steps)}
+        minutes |= dict.fromkeys(changed.tolist(), "prices")
+        return {minute: name for minute, name in minutes.items() if 0 < minute < self.minutes}
 
     def envelopes(self, minute: int, step_hours: float) -> MemberEnvelopes | None:
         """The operating envelopes of a minute, held for ``step_hours``; None where the study has none."""
@@ -118,7 +135,9 @@ def make_community_day(study: Study, rule: LimitPriceRule) -> CommunityDay:
     owners = np.eye(len(position))[[position[asset.member] for asset in community.assets]]
     share = np.ones((2, len(position)))
     if rule == "drawn":
-        share = np.random.default_rng(study.seed).random((2, len(position)))
+        # In the order of ids, so that the order of the rows decides nothing.
+        drawn = np.random.default_rng(study.seed).random((2, len(position)))
+        share[:, np.argsort(np.array(list(position)))] = drawn
     # A fee not given is none; which prices must be given is checked above.
     fee = np.nan_to_num(prices.network_fee_per_kwh)
     return CommunityDay(

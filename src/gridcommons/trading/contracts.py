@@ -16,6 +16,7 @@ from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.model.orders import (
     Orders,
     OrderStamp,
+    Rejection,
     Trades,
     join_orders,
     orders_of_net_power,
@@ -91,20 +92,20 @@ class Market:
 
     Parameters
     ----------
-    group_of : (clusters,)
-        Clusters of one number trade with each other in the second tier.
+    group_of : (rounds, clusters)
+        Clusters that switches join after each round have one number: they trade in the second tier.
+    supplied : (rounds, clusters)
+        Whether each has a way to the main grid then; orders of one that has none are refused.
     mechanism_of_cluster : mapping of str to Mechanism
         The first tier's.
     community : Mechanism
         The second tier's.
-    main_grid_available : bool
-        Whether the price band of the main grid binds.
     """
 
     group_of: IntArray
+    supplied: BoolArray
     mechanism_of_cluster: Mapping[str, Mechanism]
     community: Mechanism
-    main_grid_available: bool = True
 
 
 class _Standing:
@@ -115,6 +116,11 @@ class _Standing:
         self.columns: list[tuple[int, int, int, Trades, IntArray, IntArray]] = []
         self.end: list[int] = []
         self.running: dict[tuple[int, int], int] = {}
+
+    def end_tier(self, tier: int, minute: int) -> None:
+        """No trades of a tier from a minute on."""
+        for place in [place for place in self.running if place[0] == tier]:
+            self.end[self.running.pop(place)] = minute
 
     def replace(self, place: tuple[int, int], index: int, minute: int, book: tuple[Trades, Orders]) -> None:
         """New trades of a tier's cluster or group from a minute on."""
@@ -149,20 +155,35 @@ def make_contracts(day: CommunityDay, rounds: Rounds, market: Market) -> Contrac
         whole = rounds.kind[index] == "community"
         clusters = np.arange(len(day.clusters)) if whole else rounds.cluster[[index]]
         minute = int(rounds.minute[index])
-        sent = _orders_of_round(day, minute, clusters, market)
+        sent = _orders_of_round(day, minute, clusters)
         step = minute // day.step_minutes
         book = open_book(sent, day.cluster_of_member, step, day.envelopes(minute, ROUND_HOURS))
+        book = _without_islanded(day, book, market.supplied[index])
         books.append(RoundBook(index, sent, book))
         _clear(standing, (index, int(rounds.effect_minute[index])), book.orders, (market, clusters, whole))
     return _as_columns(day, standing, tuple(sorted(books, key=lambda book: book.round)))
 
 
-def _orders_of_round(day: CommunityDay, minute: int, clusters: IntArray, market: Market) -> Orders:
+def _without_islanded(day: CommunityDay, book: Book, supplied: BoolArray) -> Book:
+    """The book without orders of clusters that have no way to the main grid: nothing flows there."""
+    if supplied.all():
+        return book
+    lost = {name for name, has_way in zip(day.clusters, supplied, strict=True) if not has_way}
+    stays = np.array([cluster not in lost for cluster in book.orders.cluster], dtype=np.bool_)
+    refused = book.orders.take(~stays)
+    reasons = tuple(
+        Rejection(order, f"cluster {cluster!r} has no way to the main grid: nothing flows there")
+        for order, cluster in zip(refused.order, refused.cluster, strict=True)
+    )
+    return Book(book.orders.take(stays), (*book.rejections, *reasons), book.clips)
+
+
+def _orders_of_round(day: CommunityDay, minute: int, clusters: IntArray) -> Orders:
     """The orders that stand, and one of every other member of some clusters: what it exchanges then."""
     step, names = minute // day.step_minutes, list(day.cluster_of_member.items())
     own = {order.member for order in day.orders}
     taking_part = np.isin(day.cluster_of, clusters) & np.array([name not in own for name in day.member])
-    band = day.band(minute, market.main_grid_available)
+    band = day.band(minute)
     p_kw = np.where(taking_part, day.wanted_kw[minute], 0.0)
     stamp = OrderStamp(step, ROUND_HOURS, step)
     made = orders_of_net_power(names, p_kw, day.limit_prices(minute), stamp, band)
@@ -179,13 +200,16 @@ def _clear(
     """Both tiers of each group in a community round, the first tier alone in a cluster's own."""
     market, clusters, whole = by
     names, index, minute = standing.day.clusters, *start
-    group = {name: int(market.group_of[k]) for k, name in enumerate(names)}
-    for number in np.unique(market.group_of[clusters]).tolist():
+    group_of = market.group_of[index]
+    group = {name: int(group_of[k]) for k, name in enumerate(names)}
+    if whole:
+        standing.end_tier(1, minute)
+    for number in np.unique(group_of[clusters]).tolist():
         mine: BoolArray = np.array([group[name] == number for name in orders.cluster], dtype=bool)
         tiers = clear_two_tiers(orders.take(mine), market.mechanism_of_cluster, market.community)
         if whole:
             standing.replace((1, number), index, minute, (tiers.community_trades, tiers.orders))
-        for k in clusters[market.group_of[clusters] == number].tolist():
+        for k in clusters[group_of[clusters] == number].tolist():
             own = np.array([cluster == names[k] for cluster in tiers.orders.cluster], dtype=bool)
             part = _of_buyers(tiers.cluster_trades, own)
             standing.replace((0, k), index, minute, (part, tiers.orders))

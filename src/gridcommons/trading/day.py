@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcommons.model.clusters import ClusterMap
-from gridcommons.model.grid import FloatArray
+from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.model.study import Study
 from gridcommons.model.switches import positions
 from gridcommons.ports import Engines, SwitchController, SwitchWish
@@ -24,6 +24,7 @@ from gridcommons.trading.scenarios import (
     clusters_alone,
     constant_positions,
     group_numbers,
+    joined_clusters,
 )
 from gridcommons.trading.settings import Scenario, Settings
 from gridcommons.trading.shared_battery import (
@@ -99,6 +100,8 @@ class ScenarioDay:
         Who pays what; None where no trades were asked for.
     battery : BatteryDay or None
         What batteries that are owned together did; None where each member is alone.
+    metered : CommunityDay or None
+        The day as meters saw it: nothing where there was no supply; None where each member is alone.
     """
 
     scenario: Scenario
@@ -112,6 +115,7 @@ class ScenarioDay:
     flows: SwitchedFlows | None = None
     bills: Bills | None = None
     battery: BatteryDay | None = None
+    metered: CommunityDay | None = None
 
     @property
     def battery_kw(self) -> FloatArray:
@@ -140,20 +144,26 @@ def run_scenario(field: Field, scenario: Scenario) -> ScenarioDay:
 def run_case(field: Field, scenario: Scenario, case: Case, *, with_market: bool) -> ScenarioDay:
     """A day of members that trade, with or without its trades and bills."""
     rounds = find_rounds(
-        field.day.p_kw, field.day.cluster_of, _round_settings(field.settings, case), _generator(field)
+        field.day.p_kw,
+        field.day.cluster_of,
+        _round_settings(field.settings, case),
+        _generator(field),
+        field.day.news,
     )
-    market, connected = _market(field, scenario), field.connected
-    battery = follow_market(field.batteries, field.day, rounds, market.group_of)
+    connected = field.connected
+    battery = follow_market(field.batteries, field.day, rounds, _sharing(field, scenario))
     if len(field.batteries):
         connected = with_asset_power(connected, field.batteries.column, battery.p_kw)
     placed = _positions(field, scenario, rounds, (battery, connected))
     flows = simulate_switched(field.study, field.clusters, connected, placed.closed, field.method)
     fed_in_kw, absorbed_kw = (np.maximum(sign * flows.pcc_kw, 0.0).sum(axis=1) for sign in (-1.0, 1.0))
     contracts = bills = None
+    _, has_way = joined_clusters(field.clusters, placed.closed)
+    metered = field.day.served(has_way)
     if with_market:
-        contracts = make_contracts(field.day, rounds, market)
+        contracts = make_contracts(field.day, rounds, _market(field, placed, rounds))
         owed = owners_amount(field.batteries, field.day, battery.p_kw)
-        bills = bills_together(field.day, (contracts.bought_kw, contracts.paid_per_h), flows.pcc_kw, owed)
+        bills = bills_together(metered, (contracts.bought_kw, contracts.paid_per_h), flows.pcc_kw, owed)
     return ScenarioDay(
         scenario=scenario,
         case=case,
@@ -166,6 +176,7 @@ def run_case(field: Field, scenario: Scenario, case: Case, *, with_market: bool)
         flows=flows,
         bills=bills,
         battery=battery,
+        metered=metered,
     )
 
 
@@ -192,15 +203,23 @@ def _positions(
     return yard.follow(field.day, rounds, battery.asked_kw, positions(field.study.switches))
 
 
-def _market(field: Field, scenario: Scenario) -> Market:
-    """Who trades with whom: in scenario 2 the clusters that a link joins, else all."""
-    settings, graph = field.settings, field.clusters.graph
-    closed = clusters_alone(graph) if scenario == "clusters" else all_joined(graph)
-    group = group_numbers(graph, closed)
-    chosen = {name: settings.mechanisms.get(name, settings.mechanism) for name in graph.clusters}
-    available = bool(graph.reaches_pcc.all())
+def _sharing(field: Field, scenario: Scenario) -> IntArray:
+    """Which clusters share a battery: in scenario 2 those that a link joins, else all that links could."""
+    graph = field.clusters.graph
+    return group_numbers(graph, clusters_alone(graph) if scenario == "clusters" else all_joined(graph))
+
+
+def _market(field: Field, placed: Positions, rounds: Rounds) -> Market:
+    """Who trades with whom: in the second tier those that the switches join once a round has taken effect."""
+    settings, last = field.settings, field.day.minutes - 1
+    group_of, supplied = joined_clusters(
+        field.clusters, placed.closed[np.minimum(rounds.effect_minute, last)]
+    )
+    chosen = {
+        name: settings.mechanisms.get(name, settings.mechanism) for name in field.clusters.graph.clusters
+    }
     by_cluster = {name: make_mechanism(mechanism) for name, mechanism in chosen.items()}
-    return Market(group, by_cluster, make_mechanism(settings.community_mechanism), available)
+    return Market(group_of, supplied, by_cluster, make_mechanism(settings.community_mechanism))
 
 
 def _round_settings(settings: Settings, case: Case) -> RoundSettings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
@@ -130,7 +131,7 @@ class Rounds:
     cluster : (rounds,)
         Whose market runs; -1 where it is not that of one cluster.
     trigger : tuple of str
-        Name of the member's trigger, or ``first`` or ``idle``.
+        Name of the member's trigger, or ``first``, ``idle``, ``prices`` or ``orders``.
     member : (rounds,)
         Who fired; where several did, who deviates most; -1 where nobody did.
     effect_minute : (rounds,)
@@ -171,7 +172,11 @@ class _Start:
 
 
 def find_rounds(
-    p_kw: FloatArray, cluster: IntArray, settings: RoundSettings, generator: np.random.Generator
+    p_kw: FloatArray,
+    cluster: IntArray,
+    settings: RoundSettings,
+    generator: np.random.Generator,
+    news: Mapping[int, str] | None = None,
 ) -> Rounds:
     """The rounds that a day of measurements starts.
 
@@ -185,6 +190,8 @@ def find_rounds(
         What starts rounds.
     generator : numpy.random.Generator
         Where delays come from.
+    news : mapping of int to str, optional
+        Minutes in which a round of the community is due whatever meters say, and the word for why.
 
     Raises
     ------
@@ -203,6 +210,10 @@ def find_rounds(
     starts: list[_Start] = []
     for minute in range(len(p_kw)):
         started = meters.step(minute)
+        due = (news or {}).get(minute, "")
+        if due and not (started and started[0].kind == "community"):
+            meters.renew_all(minute)
+            started = [_Start(minute, "community", due)]
         if not started and minute - starts[-1].minute >= settings.idle_minutes:
             started = [_Start(minute, "meters", IDLE)]
         starts += started

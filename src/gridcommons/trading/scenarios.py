@@ -9,6 +9,7 @@ capacity. 3 ``joined``: every link and connection closed, connections in paralle
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 import numpy as np
 
@@ -54,6 +55,8 @@ class Positions:
     expected_kw : (rounds, pccs)
         Exchange that the grid operator is told to expect after each community round, positive when fed in
         [kW]; NaN in other rounds.
+    shortfall_kw : (rounds,)
+        What goes unserved or is curtailed by then, as planned [kW]; NaN in other rounds.
     notes : tuple of str
         What could not be done, and why.
     """
@@ -61,6 +64,7 @@ class Positions:
     closed: BoolArray
     changes: tuple[Change, ...]
     expected_kw: FloatArray
+    shortfall_kw: FloatArray
     notes: tuple[str, ...]
 
     @property
@@ -99,7 +103,32 @@ def constant_positions(clusters: ClusterMap, closed: BoolArray, shape: tuple[int
     """The same positions all day, of (minutes, rounds)."""
     minutes, rounds = shape
     everywhere = np.tile(clusters.positions_of(closed), (minutes, 1))
-    return Positions(everywhere, (), np.full((rounds, len(clusters.graph.pccs)), np.nan), ())
+    unknown = np.full((rounds, len(clusters.graph.pccs)), np.nan)
+    return Positions(everywhere, (), unknown, np.full(rounds, np.nan), ())
+
+
+def joined_clusters(clusters: ClusterMap, closed: BoolArray) -> tuple[IntArray, BoolArray]:
+    """Which clusters positions join, one number a group, and which have a way to the main grid.
+
+    Parameters
+    ----------
+    closed : (rows, switches)
+        Positions.
+
+    Returns
+    -------
+    tuple of (rows, clusters)
+        Group numbers, and whether a closed connection is in the group.
+    """
+    graph, links = clusters.graph, len(clusters.graph.links)
+    distinct, which = np.unique(closed, axis=0, return_inverse=True)
+    labels, ways = [], []
+    for positions in distinct:
+        both = clusters.closed_of(positions)
+        label = groups(graph, both[:links])
+        labels.append(label)
+        ways.append(np.isin(label, label[graph.pcc_cluster[both[links:]]]))
+    return np.stack(labels)[which], np.stack(ways)[which]
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,30 +164,32 @@ class Switchyard:
         closed = np.tile(now, (day.minutes, 1))
         changes: list[Change] = []
         expected_kw = np.full((len(rounds), len(self.clusters.graph.pccs)), np.nan)
+        shortfall_kw = np.full(len(rounds), np.nan)
         ruling = rounds.is_kind("community") & rounds.takes_effect & (rounds.effect_minute < day.minutes)
         for index in np.flatnonzero(ruling).tolist():
             decided, minute = int(rounds.minute[index]), int(rounds.effect_minute[index])
             price = day.band(decided)
             wish = replace(self.wish, price_per_kwh=price.retail_price_per_kwh - price.feed_in_price_per_kwh)
-            topology = self.controller.plan(
-                self.clusters.graph,
-                day.balance_kw[decided] - asked_kw[index],
-                self.clusters.closed_of(now),
-                wish,
-            )
-            expected_kw[index] = topology.pcc_exchange_kw
+            graph, balance_kw = self.clusters.graph, day.balance_kw[decided] - asked_kw[index]
+            topology = self.controller.plan(graph, balance_kw, self.clusters.closed_of(now), wish)
             notes |= dict.fromkeys(topology.notes)
             wanted = np.concatenate([topology.link_closed, topology.pcc_closed])
             goal = self.clusters.positions_of(wanted)
             if (goal != now).any():
                 moves = self.controller.move(self._loaded(minute), now, goal)
                 if moves.reason:
-                    notes[moves.reason] = None
+                    notes[f"{self._clock(minute)}: {moves.reason}"] = None
                 if len(moves.switch):
                     changes.append(Change(index, minute, moves))
                 now = moves.reached
                 closed[minute:] = now
-        return Positions(closed, tuple(changes), expected_kw, tuple(notes))
+            # Of the positions that are reached, whatever was asked for.
+            topology = self.controller.exchange(graph, balance_kw, self.clusters.closed_of(now))
+            expected_kw[index], shortfall_kw[index] = topology.pcc_exchange_kw, topology.shortfall_kw
+        return Positions(closed, tuple(changes), expected_kw, shortfall_kw, tuple(notes))
+
+    def _clock(self, minute: int) -> str:
+        return (self.study.time.local(0) + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M")
 
     def _loaded(self, minute: int) -> Loaded:
         study, connected = self.study, self.connected

@@ -91,12 +91,15 @@ class Settings:
             _refuse_unknown(name, MECHANISMS, "market mechanism")
         for name, threshold in ((self.trigger, self.threshold), *self.triggers_compared):
             _check_threshold(name, threshold)
+        if "switched" not in self.scenarios and (self.triggers_compared or self.delays_compared_minutes):
+            raise ValueError("triggers_compared or delays_compared_minutes without the scenario switched")
         share = self.member_threshold_share
         if not 0.0 < share <= 1.0:
             raise ValueError(f"member_threshold_share {share:g}, expected above 0, up to 1")
         durations = (self.delay_mean_s, self.delay_sd_s, self.worth_minutes, *self.delays_compared_minutes)
         if not all(0.0 <= duration < math.inf for duration in durations):
-            raise ValueError("a negative or endless delay or duration")
+            names = "delay_mean_s, delay_sd_s, worth_minutes or delays_compared_minutes"
+            raise ValueError(f"{names} negative or endless")
         if self.idle_minutes < 1 or self.transaction_bytes < 0 or not self.scenarios:
             raise ValueError("no scenario, idle_minutes below 1 or transaction_bytes below 0")
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gridcommons.model.clusters import gap_share
 from gridcommons.model.grid import FloatArray
 from gridcommons.trading.day import Field, ScenarioDay
 from gridcommons.trading.gap import Gap
@@ -27,7 +28,7 @@ def summarise(
         "conservation_kwh": _conservation_kwh(field, days),
         **_rounds_of(last),
         **_switching_of(last),
-        **_gap_of(gap),
+        **(_gap_of(gap) if last.scenario == "switched" else {}),
         "compared": _compared(field, compared),
         "rejected_orders": _sum_over_books(last, "rejections"),
         "clipped_orders": _sum_over_books(last, "clips"),
@@ -92,13 +93,14 @@ def _switching_of(day: ScenarioDay) -> dict[str, Any]:
 
 def _gap_of(gap: Gap | None) -> dict[str, Any]:
     if gap is None:
-        return {}
-    more_kwh = gap.planned_kwh - gap.best_kwh
-    share = more_kwh / gap.best_kwh if gap.best_kwh > 0.0 else (0.0 if more_kwh <= 1e-6 else float("inf"))
+        return {"gap_share": None}
+    planned, best = gap.shortfalls_kwh
     return {
         "planned_fed_in_kwh": gap.planned_kwh,
         "best_fed_in_kwh": gap.best_kwh,
-        "gap_share": share,
+        "planned_shortfall_kwh": planned,
+        "best_shortfall_kwh": best,
+        "gap_share": gap_share((gap.planned_kwh, planned), (gap.best_kwh, best)),
     }
 
 

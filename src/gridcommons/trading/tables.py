@@ -154,7 +154,7 @@ def trades_table(field: Field, day: ScenarioDay) -> Columns:
 
 def bills_table(field: Field, day: ScenarioDay) -> Columns:
     """Energy and money of each member over the day."""
-    bills, members = day.bills, field.day
+    bills, members = day.bills, field.day if day.metered is None else day.metered
     assert bills is not None
     bought = np.zeros((2, len(members.member)))
     if day.contracts is not None:

@@ -37,11 +37,11 @@ def test_each_end_by_asset_and_interval(folder):
         f"{SECOND},roof_pv,-40,-1",
         f"{FIRST},shop_load,0,55",
         f"{FIRST},roof_pv,-15,0",
-        f"{SECOND},shop_load,1,66",
+        f"{SECOND},shop_load,66,66",
     )
     assert read(folder) == {
         "roof_pv": ([-15.0, -40.0], [0.0, -1.0]),
-        "shop_load": ([0.0, 1.0], [55.0, 66.0]),
+        "shop_load": ([0.0, 66.0], [55.0, 66.0]),
     }
     assert gc.load_study(folder).envelopes.p_min_kw.shape == (2, 2)
 

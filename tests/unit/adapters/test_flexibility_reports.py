@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from gridcommons.adapters.parquet_results import ParquetTables
-from gridcommons.adapters.report.flexibility import stage_words
 from gridcommons.adapters.report.page import write_report
+from gridcommons.adapters.report.phrases import listed
 from gridcommons.flexibility.settings import INSTRUMENTS
 from gridcommons.model.results import Result
 from html_pages import Page
@@ -329,7 +329,7 @@ def test_an_instrument_that_is_not_used_has_no_section(tmp_path, stages, gone):
     page = Page(page_of(made(tmp_path / "out", stages=stages)))
     assert page.sections == [section for section in SECTIONS if section not in gone]
     used = [{"reprofiling": "re-profiling"}.get(stage, stage) for stage in stages[1:]]
-    kicker = f"Flexibility by {stage_words.listed(used)} ·" if used else "Flexibility ·"
+    kicker = f"Flexibility by {listed(used)} ·" if used else "Flexibility ·"
     assert kicker in page.text
     for word, tile in (("tariff", "Highest tariff"), ("market", "Cost of flexibility")):
         assert (tile in page.text) == (word in stages)

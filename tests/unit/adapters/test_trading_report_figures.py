@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 
 from gridcommons.adapters.report.clock import Clock
-from gridcommons.adapters.report.figures import number
+from gridcommons.adapters.report.clusters import lines
+from gridcommons.adapters.report.clusters.busiest import busiest_step
+from gridcommons.adapters.report.clusters.colours import cluster_colours
+from gridcommons.adapters.report.figures import energy, number
+from gridcommons.adapters.report.phrases import times
 from gridcommons.adapters.report.trading import (
     exchange_section,
-    lines,
     order_section,
     scenario_words,
     trigger_section,
     voltage_section,
 )
-from gridcommons.adapters.report.trading.lead import busiest_step, lead, worth_of_switches
+from gridcommons.adapters.report.trading.lead import lead, worth_of_switches
 from gridcommons.adapters.report.trading.material import read_material
 from gridcommons.adapters.report.trading.tiles import make_tiles
 from html_pages import Page
@@ -57,7 +60,7 @@ def test_every_number_of_the_lead_stands_in_the_summary(found):
     assert plain(words).startswith("On 15 June 2022, 4 members in 2 clusters feed into the main grid 105 kWh")
     day, step = found.switched, busiest_step(found.switched)
     known = [number(summary[key]) for key in ("members", "clusters", "operations")]
-    known += [scenario_words.energy(each["fed_in_kwh"]).split()[0] for each in scenarios.values()]
+    known += [energy(each["fed_in_kwh"]).split()[0] for each in scenarios.values()]
     known += [number(scenarios[name]["bill_amount"], 2) for name in ("members", "switched")]
     known += [f"{abs(day.p_kw[step, 0]):.1f}", f"{day.given_kw[step]:.1f}", "15", "2022"]
     told = NUMBERS.findall(re.sub(r"<[^>]*>", "", words))
@@ -160,21 +163,17 @@ def test_without_members_alone_the_surplus_is_what_the_last_scenario_exchanges(d
 def test_charts_tell_the_figures_of_the_scenarios(traded, found):
     told, scenarios = labels(page_of(traded)), found.summary["scenarios"]
     for name, words in scenario_words.SCENARIO_NAMES.items():
-        fed_in = (
-            f"{words} fed into the main grid {plain(scenario_words.energy(scenarios[name]['fed_in_kwh']))}"
-        )
+        fed_in = f"{words} fed into the main grid {plain(energy(scenarios[name]['fed_in_kwh']))}"
         assert fed_in in told["scenarios"]
         if name != "members":
-            assert f"{words}: {plain(scenario_words.energy(scenarios[name]['fed_in_kwh']))}" in told["fedin"]
+            assert f"{words}: {plain(energy(scenarios[name]['fed_in_kwh']))}" in told["fedin"]
             figures = [f"{scenarios[name][key]:.3f}" for key in ("vm_min_pu", "vm_max_pu")]
             assert f"{words} {figures[0]} to {figures[1]}" in told["voltages"]
     assert "each alone" not in told["fedin"]
     net_kw = found.switched.net_kw
     for place, cluster in enumerate(found.switched.clusters):
         draws, spares = (np.maximum(sign * net_kw[:, place], 0.0).sum() / 60.0 for sign in (1.0, -1.0))
-        words = (
-            f"{cluster}: draws {scenario_words.energy(draws)}, has {scenario_words.energy(spares)} to spare"
-        )
+        words = f"{cluster}: draws {energy(draws)}, has {energy(spares)} to spare"
         assert plain(words) in told["clusters"]
 
 
@@ -288,18 +287,18 @@ def test_scales_end_at_round_numbers(value, most):
 
 def test_words_of_figures():
     words = scenario_words
-    assert [plain(words.energy(x)) for x in (0.0, 4.66, 99.94, 99.96, 11585.45)] == [
+    assert [plain(energy(x)) for x in (0.0, 4.66, 99.94, 99.96, 11585.45)] == [
         "0 kWh", "4.7 kWh", "99.9 kWh", "100 kWh", "11 585 kWh",
     ]  # fmt: skip
     assert [plain(words.storage(x)) for x in (999, 104_000, 126_720_000)] == ["999 B", "104 kB", "126.7 MB"]
     assert words.threshold_words("send_on_area", 2.5) == "2.5 kWh"
-    assert words.times(1, "change") == "1 change"
-    assert words.times(0, "change") == "0 changes"
+    assert times(1, "change") == "1 change"
+    assert times(0, "change") == "0 changes"
 
 
 def test_clusters_have_colours_of_their_own(found):
     assert len(set(found.colours.values())) == len(found.clusters)
-    assert not set(scenario_words.cluster_colours([str(k) for k in range(8)]).values()) & set(
+    assert not set(cluster_colours([str(k) for k in range(8)]).values()) & set(
         scenario_words.SCENARIO_COLOURS.values()
     )
 

@@ -9,11 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from gridcommons.adapters.report.clock import Clock
-from gridcommons.adapters.report.figures import number
+from gridcommons.adapters.report.figures import energy, number
 from gridcommons.adapters.report.trading import (
     order_section,
     price_section,
-    scenario_words,
 )
 from gridcommons.adapters.report.trading.material import read_material
 from gridcommons.adapters.report.trading.money_section import Bills, money_section, read_bills
@@ -133,16 +132,14 @@ def test_trades_of_the_page_are_those_of_the_last_scenario(traded, found):
         price = mine["price_per_kwh"]
         expected = [str(len(mine)), f"{mine['energy_kwh'].sum():.1f}", f"{money:.2f}", f"{price.min():.4f}"]
         assert table[words] == [*expected, f"{money / mine['energy_kwh'].sum():.4f}", f"{price.max():.4f}"]
-        assert (
-            f"{words} {plain(scenario_words.energy(mine['energy_kwh'].sum()))}"
-            in labels(page_of(traded))["trades"]
-        )
+        assert f"{words} {plain(energy(mine['energy_kwh'].sum()))}" in labels(page_of(traded))["trades"]
     assert f"{len(rows)} trades (switched) at" in plain(body)
 
 
-def test_the_band_of_prices_is_that_of_the_orders_and_holds_until_the_next_round(traded, found):
-    orders = pq.read_table(traded / "orders.parquet").to_pandas()
-    band = price_section.price_band(found)
+def test_the_band_of_prices_is_that_of_the_orders_and_holds_until_the_next_round(day):
+    (day / "grid_prices.parquet").unlink()
+    orders = pq.read_table(day / "orders.parquet").to_pandas()
+    band = price_section.price_band(read_material(day))
     assert band.name == "limit prices of orders"
     for hour in range(2):
         mine = orders[orders["time"] == orders["time"].min() + pd.Timedelta(hours=hour)]

@@ -8,18 +8,18 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from gridcommons.adapters.report.clusters import cluster_places, topology_table
+from gridcommons.adapters.report.clusters.busiest import busiest_step, flows_at
+from gridcommons.adapters.report.clusters.cluster_map import draw_cluster_map
+from gridcommons.adapters.report.clusters.switch_day import Joined, SwitchDay, connected_parts
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.style import style
 from gridcommons.adapters.report.tables import ResultTables
 from gridcommons.adapters.report.trading import (
-    cluster_places,
     told_section,
     topology_section,
 )
-from gridcommons.adapters.report.trading.cluster_map import draw_cluster_map
-from gridcommons.adapters.report.trading.lead import busiest_step, flows_at
 from gridcommons.adapters.report.trading.material import read_material
-from gridcommons.adapters.report.trading.switch_day import Joined, SwitchDay, connected_parts
 from unit.adapters.test_trading_reports import COMPARED, cells, labels, page_of, plain, put, trade
 
 
@@ -84,10 +84,10 @@ def test_groups_are_what_closed_links_join():
     assert day.joined_at(2)[1] == Joined(("b", "c"), ())
     assert day.is_islanded.tolist() == [[False] * 3, [False] * 3, [False, True, True], [False] * 3]
     assert day.spans == [(0, 1), (1, 2), (2, 3), (3, 4)]
-    assert topology_section.group_words(day.joined_at(2)[1]) == (
+    assert topology_table.group_words(day.joined_at(2)[1]) == (
         "b and c without a way to the main grid".replace(" ", "\u00a0")
     )
-    assert plain(topology_section.group_words(day.joined_at(0)[0])) == "a, b and c over pcc a and pcc c"
+    assert plain(topology_table.group_words(day.joined_at(0)[0])) == "a, b and c over pcc a and pcc c"
 
 
 def test_parts_that_branches_connect_share_a_number():

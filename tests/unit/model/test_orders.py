@@ -28,7 +28,7 @@ def orders(p_kw=(2.0, -3.0, 1.0), band=BAND, step=7):
 
 def test_who_draws_buys_who_injects_sells_and_who_is_in_balance_does_neither():
     made = orders((2.0, -3.0, 0.0))
-    assert (made.order, made.member, made.cluster) == (("b-7", "a-7"), ("b", "a"), ("west", "west"))
+    assert (made.order, made.member, made.cluster) == (("b@7", "a@7"), ("b", "a"), ("west", "west"))
     assert made.is_buy.tolist() == [True, False]
     assert made.energy_kwh.tolist() == [0.5, 0.75]
     assert made.price_per_kwh.tolist() == [0.3, 0.11]

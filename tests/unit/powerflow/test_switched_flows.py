@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from communities import community_study, wide_limits
+from gridcommons.model.assets import Load
 from gridcommons.model.envelopes import Envelopes
 from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.grid import FixedInjections, Grid
+from gridcommons.model.phases import conductors
+from gridcommons.model.switches import Switch
 from gridcommons.powerflow.switched_flows import connect, simulate_switched
 from gridcommons.switching.clusters import find_clusters
+from three_phase import four_bus_drawing
+from three_phase_studies import phase_study
 
 CONSUMPTION = np.array([[10.0, 20.0, 60.0], [40.0, 5.0, 0.0], [0.0, 30.0, 10.0]])
 GENERATION = np.array([[45.0, 0.0, 5.0], [0.0, 70.0, 10.0], [0.0, 0.0, 50.0]])
@@ -203,6 +208,10 @@ def test_two_connections_of_one_entry_add_up_to_what_it_delivers():
     _, flows = simulate(one_entry(), [set()] * 3)
     np.testing.assert_allclose(flows.pcc_kw.sum(axis=1), flows.losses_kw - BALANCE.sum(axis=1), atol=1e-7)
     assert (np.abs(flows.pcc_kw) > 0.5).all()
+    # However they are drawn, but for the losses on the way.
+    for turned in (("PCC A",), ("PCC C",), ("PCC A", "PCC C")):
+        _, other = simulate(one_entry(turned), [set()] * 3)
+        np.testing.assert_allclose(other.pcc_kw, flows.pcc_kw, atol=0.2)
 
 
 def test_a_source_inside_a_cluster_is_a_connection_and_counts_who_lives_at_its_bus():
@@ -222,3 +231,39 @@ def test_a_source_inside_a_cluster_is_a_connection_and_counts_who_lives_at_its_b
     np.testing.assert_allclose(
         flows.pcc_kw.sum(axis=1), flows.losses_kw + flows.fixed_kw - BALANCE.sum(axis=1), atol=1e-7
     )
+
+
+def three_phase_study():
+    """A source, bus 1 behind L1 (a b c), bus 2 behind L2 (a c) and bus 3 behind L3 (b), a cluster at each."""
+    drawing = four_bus_drawing()
+    drawing.loads = []
+    places, assets = {"m1": "1.", "m2": "2.c", "m3": "3.b"}, []
+    for name in places:
+        assets.append(Load(asset=f"l_{name}", member=name))
+    profiles = {"l_m1": [9.0, 3.0], "l_m2": [4.0, 5.0], "l_m3": [2.0, 1.0]}
+    grid = drawing.grid()
+    study = phase_study(grid, places, assets, profiles, steps=2)
+    members = tuple(replace(one, cluster=one.member.upper()) for one in study.community.members)
+    rows = {name: tuple(conductors(grid, name).tolist()) for name in ("L2", "L1", "L3")}
+    switches = tuple(Switch(name, branches, True) for name, branches in rows.items())
+    return replace(study, community=replace(study.community, members=members), switches=switches)
+
+
+def test_of_three_phases_a_switch_carries_and_moves_all_its_conductors():
+    graph, flows = simulate(three_phase_study(), [set(), {"L2"}])
+    assert [(link.name, link.a, link.b) for link in graph.links] == [("L2", "M1", "M2"), ("L3", "M1", "M3")]
+    np.testing.assert_allclose(flows.pcc_kw[:, 0], np.array([15.0, 4.0]) + flows.losses_kw, atol=1e-6)
+    np.testing.assert_allclose(flows.link_kw, [[4.0, 2.0], [0.0, 1.0]], atol=0.2)
+    np.testing.assert_allclose(flows.unserved_kw, [0.0, 5.0])
+    assert (flows.losses_kw > 1e-3).all()
+    _, dark = simulate(three_phase_study(), [{"L1"}] * 2)
+    np.testing.assert_allclose(dark.unserved_kw, [15.0, 9.0])
+    assert not dark.pcc_kw.any() and not dark.link_kw.any()
+
+
+def test_the_interval_that_is_told_is_that_of_the_study():
+    """Another topology has the first interval, so that its numbers are not those of the load flow."""
+    heavy = np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0], [1.0, 1.0, 9e3]])
+    study = community_study(heavy, np.zeros((3, 3)))
+    with pytest.raises(NotConvergedError, match="in 1 of 2 intervals, first at 2022-06-15T00:30:00"):
+        simulate(study, [{"PCC C"}, {"A-B"}, {"A-B"}])

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gridcommons.model.errors import GridcommonsError
+from gridcommons.model.errors import GridcommonsError, InfeasibleError
 from gridcommons.model.grid import S_BASE_KVA, no_phase_loads
 from gridcommons.model.topology import with_branches_closed
 from gridcommons.powerflow.admittance import build_network
 from gridcommons.powerflow.flow import solve_power_flow
-from gridcommons.powerflow.polish import mismatch_pu, newton_polish
+from gridcommons.powerflow.polish import mismatch_pu, newton_polish, with_sources
 from gridcommons.powerflow.sensitivities import gradients, reactive_sensitivities, voltage_sensitivities
 from gridcommons.powerflow.solution import Found, Injections
 from three_phase import PHASES, TURN, Drawing, four_bus_drawing, solve_by_gauss
@@ -31,6 +31,7 @@ def test_every_kind_of_load_agrees_with_a_dense_solver():
     drawing = four_bus_drawing()
     solution = solve_power_flow(build_network(drawing.grid(1.02)), nothing())
     assert solution.solved.all() and solution.mismatch_pu.max() < 1e-8
+    assert (solution.found == Found.SERIES).all()
     np.testing.assert_allclose(bus_voltages(solution), solve_by_gauss(drawing, 1.02), atol=1e-9)
 
 
@@ -40,6 +41,8 @@ def test_each_kind_of_load_alone(model, to):
     drawing = four_bus_drawing()
     drawing.loads = [("1.a", to, 30 + 10j, model)]
     solution = solve_power_flow(build_network(drawing.grid()), nothing())
+    # A wrong coefficient would be mended by Newton's method, and be found out by that.
+    assert (solution.found == Found.SERIES).all()
     np.testing.assert_allclose(bus_voltages(solution), solve_by_gauss(drawing), atol=1e-9)
 
 
@@ -51,6 +54,7 @@ def test_columns_to_earth_and_between_phases_are_loads_like_those_of_the_file():
     at = grid.bus_index
     bus, to_bus = np.array([at["2.a"], at["1.c"]]), np.array([-1, at["1.b"]])
     solution = solve_power_flow(build_network(grid), Injections(bus, p_kw, q_kvar, to_bus=to_bus))
+    assert (solution.found == Found.SERIES).all()
     for scenario in range(19):
         power = p_kw[scenario] + 1j * q_kvar[scenario]
         extra = [("2.a", "", power[0], "power"), ("1.c", "1.b", power[1], "power")]
@@ -64,6 +68,7 @@ def test_a_load_between_a_phase_and_a_source_counts_the_held_voltage():
     drawing.loads.append(("1.c", "source.a", 12 + 2j, "power"))
     drawing.loads.append(("source.b", "1.a", 5 + 2j, "current"))
     solution = solve_power_flow(build_network(drawing.grid()), nothing())
+    assert (solution.found == Found.SERIES).all()
     np.testing.assert_allclose(bus_voltages(solution), solve_by_gauss(drawing), atol=1e-9)
 
 
@@ -232,3 +237,87 @@ def test_without_loads_the_table_is_empty():
     grid = replace(four_bus_drawing().grid(), phase_loads=no_phase_loads())
     network = build_network(grid)
     assert len(network.pairs) == 0 and not network.s_fixed.any() and network.y_loads.nnz == 0
+
+
+@pytest.mark.parametrize("drawn_from", ["1", "2"])
+@pytest.mark.parametrize("opened", ["abc", "ab", "b"])
+def test_a_line_open_at_its_far_end_is_charged_as_one_that_ends_at_an_idle_bus(drawn_from, opened):
+    own, mutual = 0.05 + 0.04j, 0.012 + 0.018j
+    z = np.full((3, 3), mutual) + np.eye(3) * (own - mutual)
+    drawing = Drawing()
+    for name in ("source", "1", "2"):
+        drawing.add_bus(name)
+    drawing.add_line("L1", ("source", "1"), z)
+    drawing.add_line("L2", ("1", "2") if drawn_from == "1" else ("2", "1"), z, b_s=0.4)
+    drawing.add_load("1.a", "", 9 + 3j)
+    grid = drawing.grid()
+    side = "to_closed" if drawn_from == "1" else "from_closed"
+    closed = getattr(grid.branches, side).copy()
+    closed[[grid.branch_index[f"L2.{phase}"] for phase in opened]] = False
+    solution = solve_power_flow(
+        build_network(replace(grid, branches=replace(grid.branches, **{side: closed}))), nothing()
+    )
+    expected = solve_by_gauss(drawing)
+    np.testing.assert_allclose(bus_voltages(solution)[3:6], expected[3:6], atol=1e-9)
+    # The charging lifts bus 1 by far more than that.
+    drawing.blocks.pop()
+    assert np.abs(np.abs(expected[3:6]) - np.abs(solve_by_gauss(without_last(drawing))[3:6])).min() > 1e-3
+
+
+def without_last(drawing):
+    """The same grid without its last line, whose block is gone, and without the bus behind it."""
+    return replace(drawing, bus=drawing.bus[:6], branch=drawing.branch[:3], ends=drawing.ends[:3])
+
+
+def test_what_is_supplied_at_one_end_alone_is_refused_and_at_neither_draws_nothing():
+    drawing = four_bus_drawing()
+    drawing.loads = [("2.a", "1.b", 5 + 1j, "power")]
+    grid = drawing.grid()
+    opened = with_branches_closed(
+        grid, np.array([grid.branch_index["L2.a"], grid.branch_index["L2.c"]]), np.zeros(2, dtype=bool)
+    )
+    with pytest.raises(InfeasibleError, match="load 0 lies between a phase that a source reaches"):
+        build_network(opened)
+    for to in ("", "2.c"):
+        for model in ("power", "current", "impedance"):
+            drawing.loads = [("2.a", to, 5 + 1j, model), ("1.b", "", 4 + 1j, "power")]
+            dark = replace(drawing.grid(), branches=opened.branches)
+            solution = solve_power_flow(build_network(dark), nothing())
+            drawing.loads = drawing.loads[1:]
+            expected = solve_by_gauss(drawing)[3:6]
+            np.testing.assert_allclose(bus_voltages(solution)[3:6], expected, atol=1e-9)
+
+
+def test_newton_counts_loads_between_a_phase_and_a_source():
+    drawing = four_bus_drawing()
+    drawing.loads += [("1.c", "source.a", 12 + 2j, "power"), ("source.b", "1.a", 5 + 2j, "current")]
+    network = build_network(drawing.grid())
+    s = nothing().at_nodes(network)[0]
+    found = newton_polish(network, s, network.v_no_load, 1e-12)
+    np.testing.assert_allclose(
+        with_sources(network, found)[network.node_of_bus], solve_by_gauss(drawing), atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("side", ["from_closed", "to_closed", "both"])
+def test_conductors_behind_an_open_one_float_and_are_not_earthed(side):
+    """Phase b is open on the first of two lines: the second is a line of two conductors."""
+    own, mutual = 0.05 + 0.04j, 0.012 + 0.018j
+    z = np.full((3, 3), mutual) + np.eye(3) * (own - mutual)
+    whole, part = Drawing(), Drawing()
+    for drawing, phases in ((whole, "abc"), (part, "ac")):
+        drawing.add_bus("source")
+        picked = [PHASES.index(phase) for phase in phases]
+        for name, before in (("1", "source"), ("2", "1")):
+            drawing.add_bus(name, phases)
+            drawing.add_line(f"L{name}", (before, name), z[np.ix_(picked, picked)], phases)
+        drawing.add_load("2.a", "", 20 + 5j)
+    branches = whole.grid().branches
+    ends = {name: getattr(branches, name).copy() for name in ("from_closed", "to_closed")}
+    for name in ends if side == "both" else (side,):
+        ends[name][branches.name.index("L1.b")] = False
+    solution = solve_power_flow(
+        build_network(replace(whole.grid(), branches=replace(branches, **ends))), nothing()
+    )
+    alive = [whole.bus.index(name) for name in part.bus[3:]]
+    np.testing.assert_allclose(bus_voltages(solution)[alive], solve_by_gauss(part)[3:], atol=1e-9)

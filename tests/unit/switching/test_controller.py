@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from communities import community_study
+from feeders import branches, buses, source
+from gridcommons.known_answers import voltage_band
 from gridcommons.model.clusters import ClusterGraph, Link, Pcc
-from gridcommons.model.switches import positions
+from gridcommons.model.grid import Grid
+from gridcommons.model.switches import Switch, positions
 from gridcommons.ports import Loaded, SwitchWish
 from gridcommons.switching.controller import PLANNERS, ClusterController, make_controller
 from gridcommons.switching.transport import carry
@@ -59,7 +62,10 @@ def test_without_prices_any_exchange_less_is_worth_every_operation(method):
     dear = two(costs=(1e9, 1e9, 1e9))
     assert closed_of(controller.plan(dear, BALANCE, APART, SwitchWish())) == JOINED.tolist()
     # Nothing is saved where both have too much.
-    plenty = np.array([10.0, 50.0])
+    plenty, hardly = np.array([10.0, 50.0]), np.array([1e-7, -50.0])
+    assert (
+        closed_of(controller.plan(two(costs=(0.0, 0.0, 0.0)), hardly, APART, SwitchWish())) == APART.tolist()
+    )
     assert closed_of(controller.plan(two(), plenty, APART, SwitchWish())) == APART.tolist()
 
 
@@ -105,8 +111,7 @@ def test_the_notes_of_a_plan_that_is_not_carried_out_are_kept():
     assert closed_of(plan) == APART.tolist() and any("1-2" in note for note in plan.notes)
 
 
-def test_the_optimum_serves_its_objective():
-    """A thin link between a surplus and a large deficit, with a narrow connection behind it."""
+def test_a_planner_is_asked_from_where_the_switches_stand():
     seen = []
 
     def planner(graph, balance_kw, current, asked):
@@ -151,6 +156,25 @@ def test_a_goal_in_parallel_is_reached_only_where_that_is_allowed():
         start = np.array([switch.name != "B-C" for switch in study.switches])
         moves = make_controller("heuristic").move(loaded, start, np.ones(4, dtype=bool))
         assert (moves.switch == ("B-C",)) == allowed and bool(moves.reason) != allowed
+
+
+def test_a_loop_is_closed_only_where_parallel_operation_is_allowed():
+    grid = Grid(buses(3), branches([(0, 1), (1, 2), (0, 2)], 0.05 + 0.02j), source())
+    switches = tuple(Switch(f"line {k}", (k,), k != 2) for k in range(3))
+    start = positions(switches)
+    for allowed in (False, True):
+        loaded = Loaded(
+            grid,
+            switches,
+            voltage_band(grid, 0.8, 1.2),
+            np.array([1, 2]),
+            np.full(2, -1),
+            np.array([5.0, 9.0]),
+            np.zeros(2),
+            allowed,
+        )
+        moves = make_controller("optimal").move(loaded, start, np.ones(3, dtype=bool))
+        assert (moves.switch == ("line 2",)) == allowed and bool(moves.reason) != allowed
 
 
 def test_a_switch_that_does_not_move_is_the_reason():

@@ -55,7 +55,7 @@ def test_the_network_fee_is_part_of_the_retail_price_and_of_nothing_else():
     np.testing.assert_allclose(day.feed_in_price_per_kwh[[0, 29]], [0.1, 0.2])
     band = day.band(14)
     assert (band.feed_in_price_per_kwh, band.retail_price_per_kwh) == pytest.approx((0.1, 0.35))
-    assert band.main_grid_available and not day.band(14, main_grid_available=False).main_grid_available
+    assert band.main_grid_available
 
 
 def test_the_ends_of_the_band_are_limit_prices_that_the_band_allows():

@@ -56,9 +56,12 @@ def community(minute, effect=None):
     return (minute, "community", NOBODY, minute if effect is None else effect)
 
 
-def make_market(group_of=(0, 0), cluster="merit_order", community="merit_order", available=True) -> Market:
-    by_cluster = {name: make_mechanism(cluster) for name in "AB"}
-    return Market(np.array(group_of), by_cluster, make_mechanism(community), available)
+def make_market(group_of=(0, 0), cluster="merit_order", community="merit_order", supplied=None) -> Market:
+    """The same groups and supply after each of up to fifty rounds."""
+    by_cluster = {name: make_mechanism(cluster) for name in "ABCD"}
+    has_way = np.ones(len(group_of), dtype=bool) if supplied is None else np.array(supplied)
+    every = (np.tile(each, (50, 1)) for each in (np.array(group_of), has_way))
+    return Market(*every, by_cluster, make_mechanism(community))
 
 
 def rows_of(made):
@@ -186,8 +189,7 @@ def test_each_group_has_a_second_tier_of_its_own():
     day = make_day(
         [5.0, -8.0, 4.0, -3.0], clusters=("A", "B", "C", "D"), cluster_of=np.arange(4, dtype=np.int64)
     )
-    by_cluster = {name: make_mechanism("merit_order") for name in "ABCD"}
-    market = Market(np.array([0, 0, 2, 2]), by_cluster, make_mechanism("merit_order"))
+    market = make_market((0, 0, 2, 2))
     made = make_contracts(day, make_rounds(community(0), community(30)), market)
     assert rows_of(made) == [
         (1, "a1", "a2", 2.5, 0, 30),
@@ -247,16 +249,23 @@ def test_own_orders_go_to_rounds_of_their_cluster_alone_and_unknown_clusters_to_
 
 def test_ids_and_expiry_are_those_of_the_interval():
     (book,) = books_of(make_day(BALANCED), 44)
-    assert book.sent.order == ("a1-2", "a2-2", "b1-2", "b2-2") and set(book.sent.expires_step) == {2}
+    assert book.sent.order == ("a1@2", "a2@2", "b1@2", "b2@2") and set(book.sent.expires_step) == {2}
     assert not book.book.rejections
 
 
-def test_without_the_main_grid_no_price_binds():
-    day = make_day(BALANCED, orders=(standing(price_per_kwh=0.55),))
-    refused, taken = (
-        books_of(day, 15, market=make_market(available=available))[0].book for available in (True, False)
-    )
-    assert [each.order for each in refused.rejections] == ["own"] and not taken.rejections
+def test_orders_of_a_cluster_without_a_way_to_the_main_grid_are_refused():
+    book = books_of(make_day(BALANCED), 15, market=make_market(supplied=(False, True)))[0].book
+    lost = [each for each in book.rejections if "has no way to the main grid" in each.reason]
+    assert len(lost) == len(book.rejections) > 0 and all("'A'" in each.reason for each in lost)
+    assert set(book.orders.cluster) == {"B"}
+
+
+def test_trades_between_clusters_end_when_switches_part_them():
+    market = make_market()
+    market.group_of[1] = [0, 1]
+    made = make_contracts(make_day(BALANCED), make_rounds(community(0), community(30)), market)
+    between = made.minutes[made.tier == 1]
+    assert len(between) and (between == 30).all() and (made.round[made.tier == 1] == 0).all()
 
 
 def test_orders_are_cut_to_the_envelope_of_the_minute():

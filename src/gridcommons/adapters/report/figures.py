@@ -18,6 +18,11 @@ def power(value_kw: float) -> str:
     return f"{number(value_kw, 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2)} kW"
 
 
+def energy(value_kwh: float) -> str:
+    """An energy: whole kWh from 100 on, a digit more below."""
+    return f"{number(value_kwh, 0 if abs(value_kwh) >= 99.95 or value_kwh == 0.0 else 1)} kWh"
+
+
 def percent(share: float, digits: int = 0) -> str:
     """A share in percent; never rounded to all or nothing unless it is."""
     if share is None or not math.isfinite(share):

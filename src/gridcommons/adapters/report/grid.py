@@ -218,7 +218,7 @@ def read_snapshot(
 ) -> Snapshot:
     """One (scenario, interval) in full."""
     scenario, step = what
-    equal = {"scenario": scenario, "time": _aware(clock, step)}
+    equal = {"scenario": scenario, "time": time_scalar(clock, step)}
     return snapshot_where(tables, grid, limits, step, equal)
 
 
@@ -240,7 +240,8 @@ def snapshot_where(
     )
 
 
-def _aware(clock: Clock, step: int) -> object:
+def time_scalar(clock: Clock, step: int) -> object:
+    """Start of an interval, as tables hold it."""
     import pyarrow as pa
 
     return pa.scalar(clock.time_of(step).astype("datetime64[ms]").item(), type=pa.timestamp("ms", tz="UTC"))

@@ -46,7 +46,7 @@ class Ways:
 
 def lay_out(x_map: FloatArray, y_map: FloatArray, ways: Ways) -> Layout:
     """Coordinates where every bus has some and they are not all the same, else a tree."""
-    order, parent, distance_km = _walk(ways)
+    order, parent, distance_km = walk_from_sources(ways)
     known = np.isfinite(x_map) & np.isfinite(y_map)
     spread = np.ptp(x_map) + np.ptp(y_map) if known.all() and len(x_map) else 0.0
     if spread > 0.0:
@@ -62,8 +62,11 @@ def _narrowing(x_map: FloatArray, y_map: FloatArray) -> float:
     return float(np.cos(np.radians(y_map.mean()))) if is_degrees and is_local else 1.0
 
 
-def _walk(ways: Ways) -> tuple[list[int], IntArray, FloatArray]:
-    """Buses in the order of a breadth-first walk from the sources, their parents, their distance [km]."""
+def walk_from_sources(ways: Ways) -> tuple[list[int], IntArray, FloatArray]:
+    """Buses in the order of a breadth-first walk from the sources, their parents, their distance [km].
+
+    Buses that the walk does not reach come last, without a parent (-1) and infinitely far away.
+    """
     count = len(ways.is_source)
     near: list[list[tuple[int, int]]] = [[] for _ in range(count)]
     for number in np.flatnonzero(ways.closed):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -93,23 +93,25 @@ def describe(grid: GridPicture, snapshot: Snapshot) -> tuple[str, str]:
 def _scales(limits: LimitBook, snapshots: Mapping[str, Snapshot]) -> Scales:
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
+    voltage, voltage_colours, vm_marks = voltage_scale(limits, [snap.vm_pu for snap in snapshots.values()])
+    loading = LinearSegmentedColormap.from_list("load", ["#d3d9de", "#8c97a3", "#1d2733"])
+    marks = sorted({v for v in limits.spread("loading_max_percent") if np.isfinite(v)})
+    return Scales(voltage, voltage_colours, Normalize(0, max([100.0, *marks])), loading, vm_marks, marks)
+
+
+def voltage_scale(limits: LimitBook, vm_pu: Sequence[FloatArray]) -> tuple[Normalize, Colormap, list[float]]:
+    """Colours of voltages, blue for low and orange for high, and the limits to mark on their scale [pu]."""
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+
     vm_min, vm_max = limits.spread("vm_min_pu")[0], limits.spread("vm_max_pu")[1]
-    seen = np.concatenate([snap.vm_pu for snap in snapshots.values()])
+    seen = np.concatenate(list(vm_pu))
     seen = seen[np.isfinite(seen)]
     ends = np.array([*(v for v in (vm_min, vm_max) if np.isfinite(v)), *seen, 0.99, 1.01])
     middle = (vm_min + vm_max) / 2.0 if np.isfinite(vm_min + vm_max) else 1.0
     half = float(np.abs(ends - middle).max()) * 1.04
-    voltage = LinearSegmentedColormap.from_list("vm", ["#08306b", IMPORT, "#d5dade", EXPORT, "#7f2704"])
-    loading = LinearSegmentedColormap.from_list("load", ["#d3d9de", "#8c97a3", "#1d2733"])
-    marks = sorted({v for v in limits.spread("loading_max_percent") if np.isfinite(v)})
-    return Scales(
-        Normalize(middle - half, middle + half),
-        voltage,
-        Normalize(0, max([100.0, *marks])),
-        loading,
-        [v for v in (vm_min, vm_max) if np.isfinite(v)],
-        marks,
-    )
+    colours = LinearSegmentedColormap.from_list("vm", ["#08306b", IMPORT, "#d5dade", EXPORT, "#7f2704"])
+    marks = [v for v in (vm_min, vm_max) if np.isfinite(v)]
+    return Normalize(middle - half, middle + half), colours, marks
 
 
 def _panels(grid: GridPicture, count: int) -> tuple[Figure, list[Axes]]:
@@ -276,7 +278,7 @@ def _colour_bars(figure: Figure, scales: Scales) -> None:
         axes.tick_params(labelsize=7.8, length=2)
         axes.set_title(label, fontsize=8, fontweight="normal", color=MUTED, pad=15, loc="center")
         for mark in marks:
-            _mark_limit(axes, float(mark), to_the_left=norm(mark) > 0.97)
+            mark_limit(axes, float(mark), to_the_left=norm(mark) > 0.97)
     figure.text(
         0.03,
         0.05 / high,
@@ -286,7 +288,7 @@ def _colour_bars(figure: Figure, scales: Scales) -> None:
     )
 
 
-def _mark_limit(axes: Axes, limit: float, *, to_the_left: bool) -> None:
+def mark_limit(axes: Axes, limit: float, *, to_the_left: bool) -> None:
     """A bar across a colour scale, with its value above."""
     axes.axvline(limit, ymin=-0.4, ymax=1.6, color=BROKEN, linewidth=1.6, clip_on=False)
     axes.text(

@@ -102,6 +102,12 @@ class ResultTables:
         return self.folder / f"{table}.parquet"
 
 
+def of_scenario(rows: Part, scenario: str) -> Part:
+    """The rows of one scenario."""
+    mine = rows["scenario"] == scenario
+    return {column: values[mine] for column, values in rows.items()}
+
+
 def _spelled(part: Part, names: dict[str, Names]) -> Part:
     spelled = dict(part)
     for column, known in names.items():

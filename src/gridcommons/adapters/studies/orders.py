@@ -42,6 +42,10 @@ def _order(row: Row, time: TimeAxis) -> StandingOrder | None:
     for column in ("power_kw", "price_per_kwh"):
         row.needed_text(column)
     name, member, cluster = (row.needed_text(column) for column in ("order", "member", "cluster"))
+    if "@" in name:
+        row.add(
+            "order", repr(name), "an id without @, which is in the ids of orders that the task makes itself"
+        )
     if len(row.problems.found) > before or placed is None or expires is None:
         return None
     return StandingOrder(name, member, cluster, side == "buy", power_kw, price, placed, expires)

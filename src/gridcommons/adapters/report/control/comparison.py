@@ -12,12 +12,12 @@ from gridcommons.adapters.report.control.comparison_bars import draw_paired_bars
 from gridcommons.adapters.report.control.comparison_pair import Pair
 from gridcommons.adapters.report.control.counts import DIRECTIONS
 from gridcommons.adapters.report.control.household_book import Felt
-from gridcommons.adapters.report.control.lead import listed
 from gridcommons.adapters.report.control.material import Material, read_material
 from gridcommons.adapters.report.control.scenario_words import measure_names, scenario_name, stress_name
 from gridcommons.adapters.report.figures import number, percent
 from gridcommons.adapters.report.html import Page, Section, Tile, escaped
 from gridcommons.adapters.report.origin import provenance_table
+from gridcommons.adapters.report.phrases import listed
 from gridcommons.adapters.report.style import style
 
 _MOST_NAMED = 4

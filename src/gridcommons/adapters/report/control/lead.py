@@ -15,6 +15,7 @@ from gridcommons.adapters.report.control.scenario_words import (
 )
 from gridcommons.adapters.report.figures import fine_percent, number, percent
 from gridcommons.adapters.report.html import escaped
+from gridcommons.adapters.report.phrases import listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,8 +258,3 @@ def _comfort(felt: Mapping[str, Felt]) -> str:
 
 def _intervals(count: int) -> str:
     return "interval" if count == 1 else "intervals"
-
-
-def listed(words: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -11,8 +11,8 @@ import numpy as np
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.flexibility.material import Material
-from gridcommons.adapters.report.flexibility.panels import Shape, legend, make_panels, title
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.panels import Shape, legend, make_panels, title
 from gridcommons.adapters.report.style import EXPORT, IMPORT, INK, MUTED, Chart, finish, quiet_grid
 from gridcommons.adapters.report.tables import Part
 from gridcommons.model.grid import IntArray

@@ -9,14 +9,10 @@ import numpy as np
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number, percent
 from gridcommons.adapters.report.flexibility.material import LOADING, Material
-from gridcommons.adapters.report.flexibility.panels import legend
-from gridcommons.adapters.report.flexibility.stage_words import (
-    MOST_PARTIES,
-    OTHERS_COLOUR,
-    listed,
-    stage_name,
-)
+from gridcommons.adapters.report.flexibility.stage_words import MOST_PARTIES, OTHERS_COLOUR, stage_name
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.panels import legend
+from gridcommons.adapters.report.phrases import listed
 from gridcommons.adapters.report.strips import limit_words
 from gridcommons.adapters.report.style import (
     BROKEN,

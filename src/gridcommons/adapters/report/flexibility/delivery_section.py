@@ -11,7 +11,9 @@ from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.flexibility.device_days import DeviceDay, most_changed, shown_change
 from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.flexibility.material import Material
-from gridcommons.adapters.report.flexibility.panels import (
+from gridcommons.adapters.report.flexibility.stage_words import stage_colour, stage_name
+from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.panels import (
     Shape,
     draw_step,
     edges,
@@ -20,8 +22,6 @@ from gridcommons.adapters.report.flexibility.panels import (
     make_panels,
     title,
 )
-from gridcommons.adapters.report.flexibility.stage_words import stage_colour, stage_name
-from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.style import BROKEN, Chart, finish, kind_words, quiet_grid, time_axis
 from gridcommons.model.grid import FloatArray
 

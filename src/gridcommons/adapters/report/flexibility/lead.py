@@ -8,9 +8,9 @@ import numpy as np
 
 from gridcommons.adapters.report.figures import number, power
 from gridcommons.adapters.report.flexibility.material import LOADING, Material
-from gridcommons.adapters.report.flexibility.stage_words import listed
 from gridcommons.adapters.report.flexibility.tariff_section import price_words, read_shortfalls
 from gridcommons.adapters.report.html import escaped
+from gridcommons.adapters.report.phrases import listed
 
 _MOST_NAMED = 4
 

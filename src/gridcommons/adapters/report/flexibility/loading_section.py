@@ -18,7 +18,9 @@ from gridcommons.adapters.report.flexibility.loads import (
     voltage_margin_pu,
 )
 from gridcommons.adapters.report.flexibility.material import Material
-from gridcommons.adapters.report.flexibility.panels import (
+from gridcommons.adapters.report.flexibility.stage_words import stage_colour, stage_name
+from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.panels import (
     Shape,
     draw_step,
     edges,
@@ -27,8 +29,6 @@ from gridcommons.adapters.report.flexibility.panels import (
     make_panels,
     title,
 )
-from gridcommons.adapters.report.flexibility.stage_words import stage_colour, stage_name
-from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.style import BROKEN, Chart, finish, quiet_grid, time_axis
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ import numpy as np
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.flexibility.market_book import Asked, MarketBook, Offered
 from gridcommons.adapters.report.flexibility.material import Material
-from gridcommons.adapters.report.flexibility.panels import (
+from gridcommons.adapters.report.flexibility.stage_words import (
+    MOST_PARTIES,
+    OTHERS_COLOUR,
+    bus_group,
+    stage_colour,
+)
+from gridcommons.adapters.report.panels import (
     Cells,
     Shape,
     draw_cells,
     legend,
     make_panels,
     title,
-)
-from gridcommons.adapters.report.flexibility.stage_words import (
-    MOST_PARTIES,
-    OTHERS_COLOUR,
-    bus_group,
-    stage_colour,
 )
 from gridcommons.adapters.report.style import BROKEN, IMPORT, INK, MUTED, Chart, finish, quiet_grid
 from gridcommons.adapters.report.tables import Part

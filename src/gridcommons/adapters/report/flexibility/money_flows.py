@@ -10,8 +10,8 @@ import numpy as np
 
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.flexibility.material import Material
-from gridcommons.adapters.report.flexibility.panels import legend
 from gridcommons.adapters.report.flexibility.stage_words import stage_colour
+from gridcommons.adapters.report.panels import legend
 from gridcommons.adapters.report.style import INK, MUTED, Chart, finish, make_figure, shorten, spread_labels
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from gridcommons.adapters.report.flexibility.market_section import market_sectio
 from gridcommons.adapters.report.flexibility.material import Material, read_material
 from gridcommons.adapters.report.flexibility.money_section import money_section
 from gridcommons.adapters.report.flexibility.reprofiling_section import reprofiling_section
-from gridcommons.adapters.report.flexibility.stage_words import listed, stage_name
+from gridcommons.adapters.report.flexibility.stage_words import stage_name
 from gridcommons.adapters.report.flexibility.tariff_section import tariff_section
 from gridcommons.adapters.report.flexibility.tiles import make_tiles
 from gridcommons.adapters.report.html import Page, Section
 from gridcommons.adapters.report.origin import origin_section
+from gridcommons.adapters.report.phrases import listed
 from gridcommons.adapters.report.style import style
 
 _SECTIONS = (

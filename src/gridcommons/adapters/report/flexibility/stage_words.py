@@ -56,11 +56,6 @@ def hours_word(clock: Clock, count: int) -> str:
     return f"{number(count)} {word}{'' if count == 1 else 's'}"
 
 
-def listed(words: Sequence[str]) -> str:
-    """``a, b and c``."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
 def bus_group(buses: Sequence[str]) -> str:
     """Several buses in few words: ``LP18–LP23``; those that no label holds are counted."""
     runs: list[list[str]] = []

@@ -6,9 +6,10 @@ from typing import Any
 
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.flexibility.material import Material
-from gridcommons.adapters.report.flexibility.stage_words import listed, stage_name
+from gridcommons.adapters.report.flexibility.stage_words import stage_name
 from gridcommons.adapters.report.flexibility.tariff_section import price_words
 from gridcommons.adapters.report.html import Tile
+from gridcommons.adapters.report.phrases import listed
 
 _ARROW = " → "
 _MOST_STAGES = 3

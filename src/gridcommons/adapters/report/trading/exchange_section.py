@@ -5,33 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from gridcommons.adapters.report import html
-from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.panels import Shape, legend, make_panels, title
+from gridcommons.adapters.report.clusters.balances import draw_balances
+from gridcommons.adapters.report.clusters.lines import (
+    draw_line,
+    fill_between,
+)
+from gridcommons.adapters.report.figures import energy
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.panels import legend
 from gridcommons.adapters.report.style import (
-    EXPORT,
-    IMPORT,
     Chart,
     finish,
     make_figure,
     quiet_grid,
     time_axis,
 )
-from gridcommons.adapters.report.trading.lines import (
-    draw_line,
-    fill_between,
-    fill_signed,
-    note_zone,
-    thin_bins,
-)
 from gridcommons.adapters.report.trading.material import MINUTES_PER_HOUR, Material
-from gridcommons.adapters.report.trading.scenario_words import (
-    SCENARIO_WORDS,
-    energy,
-    scenario_colour,
-    scenario_name,
-)
-from gridcommons.adapters.report.trading.switch_day import SwitchDay
+from gridcommons.adapters.report.trading.scenario_words import SCENARIO_WORDS, scenario_colour, scenario_name
 
 _SURPLUS = "#f0c27a"
 _LEAST_KWH = 0.05
@@ -51,7 +41,7 @@ def exchange_section(found: Material) -> Section | None:
     body = html.text(said) + html.figure(draw_fed_in(found, shown))
     if found.switched is not None:
         body += "<h3>What each cluster draws and has to spare</h3>"
-        body += html.figure(draw_clusters(found, found.switched))
+        body += html.figure(draw_balances(found.clock, found.switched))
     return Section("exchange", _HEADING, body)
 
 
@@ -100,26 +90,3 @@ def draw_fed_in(found: Material, shown: list[str]) -> Chart:
 
 def _entry(found: Material, name: str) -> str:
     return f"{scenario_name(name)}: {energy(found.figure(name, 'fed_in_kwh'))}"
-
-
-def draw_clusters(found: Material, day: SwitchDay) -> Chart:
-    """Net power of each cluster, blue above 0 and orange below."""
-    count = len(day.clusters)
-    figure, axes = make_panels(count, Shape(min(count, 3), 0.95, head=0.46, foot=0.38, top=0.30))
-    bins, told = thin_bins(found.clock), []
-    most = max(float(np.abs(bins.mean(net_kw)).max(initial=0.0)) for net_kw in day.net_kw.T)
-    for place, panel in enumerate(axes):
-        net_kw = day.net_kw[:, place]
-        fill_signed(panel, bins, net_kw, (IMPORT, EXPORT))
-        panel.set_ylim(-1.05 * max(most, 1e-3), 1.05 * max(most, 1e-3))
-        quiet_grid(panel)
-        time_axis(panel, bins.dates, found.clock.timezone, label=False, most_ticks=5)
-        draws, spares = (float(np.maximum(sign * net_kw, 0.0).sum() / 60.0) for sign in (1.0, -1.0))
-        remark = f"draws {energy(draws)}, has {energy(spares)} to spare"
-        title(panel, day.clusters[place], remark)
-        told.append(f"{day.clusters[place]}: {remark}")
-    entries = [("■", IMPORT, "above 0: draws"), ("■", EXPORT, "below 0: has to spare")]
-    legend(figure, entries, "net power, losses of its grid included [kW]")
-    note_zone(figure, found.clock)
-    words = f"Net power of {number(count)} clusters over the day. " + "; ".join(told)
-    return finish(figure, words, "clusters")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridcommons.adapters.report.figures import number, power
-from gridcommons.adapters.report.flexibility.stage_words import listed
+from gridcommons.adapters.report.clusters.busiest import LEAST_KW, busiest_step, flows_at
+from gridcommons.adapters.report.figures import energy, number, power
 from gridcommons.adapters.report.html import escaped
+from gridcommons.adapters.report.phrases import listed, times
 from gridcommons.adapters.report.trading.material import Material
-from gridcommons.adapters.report.trading.scenario_words import energy, times
-from gridcommons.adapters.report.trading.switch_day import SwitchDay
 
 _FED_IN = {
     "members": "with each member alone",
@@ -17,7 +16,6 @@ _FED_IN = {
     "joined": "all joined with every switch closed",
     "switched": "when switches follow the market",
 }
-_LEAST_KW = 0.05
 _LEAST_AMOUNT = 0.005
 _MOST_FLOWS = 4
 
@@ -33,16 +31,6 @@ def lead(found: Material) -> str:
 def worth_of_switches(found: Material) -> float:
     """What a day costs less when switches follow the market than with all closed; NaN without the two."""
     return found.figure("joined", "bill_amount") - found.figure("switched", "bill_amount")
-
-
-def busiest_step(day: SwitchDay) -> int:
-    """The minute in which clusters give each other most, as a quarter of an hour around it has it.
-
-    Where no cluster has anything to spare, that in which most flows over the links.
-    """
-    power_kw = day.given_kw if day.given_kw.max(initial=0.0) > _LEAST_KW else day.exchange_kw
-    wide = min(15, len(power_kw))
-    return int(np.argmax(np.convolve(power_kw, np.ones(wide) / wide, mode="same")))
 
 
 def _unbroken(words: str) -> str:
@@ -65,30 +53,17 @@ def _fed_in(found: Material) -> str:
 def _busiest(found: Material) -> str:
     """What the switches did when most power flowed between the clusters."""
     day = found.switched
-    if day is None or found.last != "switched" or not day.exchange_kw.max(initial=0.0) > _LEAST_KW:
+    if day is None or found.last != "switched" or not day.exchange_kw.max(initial=0.0) > LEAST_KW:
         return ""
     step = busiest_step(day)
     flows = listed([words for _, words in flows_at(day, step)][:_MOST_FLOWS])
     given_kw = float(day.given_kw[step])
     most = (
         f"clusters give each other most, {power(given_kw)}"
-        if given_kw > _LEAST_KW
+        if given_kw > LEAST_KW
         else "most flows between clusters"
     )
     return f"At {found.clock.brief(step)}, when {most}: links carry {flows}. {_compared(found, step)}"
-
-
-def flows_at(day: SwitchDay, step: int) -> list[tuple[float, str]]:
-    """What flows over each link in an interval (HTML), the most first."""
-    flows = []
-    for row in np.flatnonzero(day.is_link):
-        p_kw = float(day.p_kw[step, row])
-        ends = (day.from_cluster[row], day.to_cluster[row])
-        giver, taker = ends if p_kw > 0 else ends[::-1]
-        if abs(p_kw) > _LEAST_KW:
-            words = f"<b>{power(abs(p_kw))}</b> from {escaped(giver)} to {escaped(taker)}"
-            flows.append((abs(p_kw), words))
-    return sorted(flows, key=lambda flow: -flow[0])
 
 
 def _compared(found: Material, step: int) -> str:
@@ -97,9 +72,9 @@ def _compared(found: Material, step: int) -> str:
     if last is None or joined is None:
         return ""
     ends = [float(each.fed_in_kw[step]) for each in (last, joined)]
-    if ends[1] - ends[0] <= _LEAST_KW:
+    if ends[1] - ends[0] <= LEAST_KW:
         return ""
-    first = "nothing" if ends[0] <= _LEAST_KW else f"<b>{power(ends[0])}</b>"
+    first = "nothing" if ends[0] <= LEAST_KW else f"<b>{power(ends[0])}</b>"
     without = f"where it would get <b>{power(ends[1])}</b> with every switch closed"
     return f"The main grid then gets {first} {without}."
 
@@ -133,6 +108,6 @@ def _worth_of_switches(found: Material) -> str:
 
 def _unserved(found: Material) -> str:
     lost = found.figure(found.last, "unserved_kwh")
-    if not lost > _LEAST_KW:
+    if not lost > LEAST_KW:
         return ""
     return f"<b>{energy(lost)}</b> of consumption {'go' if number(lost) != '1' else 'goes'} unserved."

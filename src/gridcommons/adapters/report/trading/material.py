@@ -11,11 +11,12 @@ import numpy as np
 
 from gridcommons.adapters.parquet_results import read_result
 from gridcommons.adapters.report.clock import Bins, Clock, make_bins
+from gridcommons.adapters.report.clusters.colours import cluster_colours
+from gridcommons.adapters.report.clusters.switch_day import SwitchDay, read_switch_day
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.tables import Part, ResultTables
-from gridcommons.adapters.report.trading.scenario_words import SCENARIO_NAMES, cluster_colours
-from gridcommons.adapters.report.trading.switch_day import SwitchDay
-from gridcommons.model.grid import FloatArray, IntArray, Names
+from gridcommons.adapters.report.tables import Part, ResultTables, of_scenario
+from gridcommons.adapters.report.trading.scenario_words import SCENARIO_NAMES
+from gridcommons.model.grid import FloatArray, Names
 
 MINUTES_PER_HOUR = 60.0
 
@@ -163,10 +164,12 @@ class Material:
         operations = self.tables.whole("operations", ("time", "switch"))
         found = {}
         for scenario in self.together:
-            flows = _of_scenario(rows, scenario)
+            flows = of_scenario(rows, scenario)
             if len(flows["time"]):
                 moves = operations if scenario == "switched" else _none_of(operations)
-                found[scenario] = _switch_day(self, flows, _of_scenario(states, scenario), moves)
+                found[scenario] = read_switch_day(
+                    self.clock, self.clusters, (flows, of_scenario(states, scenario), moves)
+                )
         return found
 
     @property
@@ -198,35 +201,5 @@ def _clock(tables: ResultTables, minutes: int, zone: str) -> Clock:
     return Clock(np.datetime64(0, "ms"), 1.0, minutes, zone)
 
 
-def _of_scenario(rows: Part, scenario: str) -> Part:
-    mine = rows["scenario"] == scenario
-    return {column: values[mine] for column, values in rows.items()}
-
-
 def _none_of(rows: Part) -> Part:
     return {column: values[:0] for column, values in rows.items()}
-
-
-def _switch_day(found: Material, flows: Part, states: Part, operations: Part) -> SwitchDay:
-    steps = found.clock.steps
-    names = list(dict.fromkeys(flows["switch"].tolist()))
-    first = [int(np.flatnonzero(flows["switch"] == name)[0]) for name in names]
-    from_cluster = tuple(str(flows["from_cluster"][row]) for row in first)
-    to_cluster = tuple(str(flows["to_cluster"][row]) for row in first)
-    at = {name: column for column, name in enumerate(names)}
-    p_kw = np.zeros((steps, len(names)))
-    p_kw[found.clock.step_of(flows["time"]), _columns(at, flows["switch"])] = flows["p_kw"]
-    # What nobody can move, or has no switch at all, is closed.
-    closed = np.ones((steps, len(names)), dtype=np.bool_)
-    for time, name, is_closed in zip(states["time"], states["switch"], states["closed"], strict=True):
-        if name in at:
-            closed[int(found.clock.step_of(time)) :, at[name]] = is_closed
-    moved = np.zeros((steps, len(names)), dtype=np.int64)
-    known = np.array([name in at for name in operations["switch"]], dtype=np.bool_)
-    step = found.clock.step_of(operations["time"][known]) if known.any() else np.zeros(0, dtype=np.int64)
-    np.add.at(moved, (step, _columns(at, operations["switch"][known])), 1)
-    return SwitchDay(tuple(names), from_cluster, to_cluster, found.clusters, closed, p_kw, moved)
-
-
-def _columns(at: dict[str, int], names: Any) -> IntArray:
-    return np.array([at[str(name)] for name in names], dtype=np.int64)

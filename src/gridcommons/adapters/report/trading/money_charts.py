@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.panels import legend
+from gridcommons.adapters.report.panels import legend
 from gridcommons.adapters.report.style import (
     INK,
     MUTED,

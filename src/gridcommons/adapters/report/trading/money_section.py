@@ -11,9 +11,10 @@ import numpy as np
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.phrases import times
 from gridcommons.adapters.report.trading.material import Material
 from gridcommons.adapters.report.trading.money_charts import draw_bills, draw_savings
-from gridcommons.adapters.report.trading.scenario_words import SCENARIO_WORDS, scenario_name, times
+from gridcommons.adapters.report.trading.scenario_words import SCENARIO_WORDS, scenario_name
 from gridcommons.model.grid import FloatArray, Names
 
 _LEAST_AMOUNT = 0.005

@@ -9,9 +9,11 @@ import numpy as np
 
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.clock import dates_of
-from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.panels import legend
+from gridcommons.adapters.report.clusters.lines import fill_between, thin_bins
+from gridcommons.adapters.report.figures import energy, number
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.panels import legend
+from gridcommons.adapters.report.phrases import times
 from gridcommons.adapters.report.style import (
     INK,
     Chart,
@@ -21,9 +23,8 @@ from gridcommons.adapters.report.style import (
     time_axis,
 )
 from gridcommons.adapters.report.tables import Part
-from gridcommons.adapters.report.trading.lines import fill_between, thin_bins
 from gridcommons.adapters.report.trading.material import MINUTES_PER_HOUR, Material
-from gridcommons.adapters.report.trading.scenario_words import energy, scenario_name, times
+from gridcommons.adapters.report.trading.scenario_words import scenario_name
 from gridcommons.model.grid import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gridcommons.adapters.report import html
-from gridcommons.adapters.report.figures import number, percent
+from gridcommons.adapters.report.figures import energy, number, percent
 from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.style import INK, MUTED, Chart, finish, make_figure
 from gridcommons.adapters.report.trading.material import Material
-from gridcommons.adapters.report.trading.scenario_words import (
-    SCENARIO_WORDS,
-    energy,
-    scenario_colour,
-    scenario_name,
-)
+from gridcommons.adapters.report.trading.scenario_words import SCENARIO_WORDS, scenario_colour, scenario_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.style import UNKNOWN
 
@@ -25,9 +23,6 @@ SCENARIO_COLOURS = {
     "joined": "#c4501b",
     "switched": "#12936a",
 }
-_CLUSTER_COLOURS = ("#8464b0", "#5aa9dd", "#c9608f", "#a8a031", "#3d5a80", "#c98b5e", "#63b7a6", "#7d3c5c")
-"""Apart from each other for colour-blind readers, and none of them a colour of a scenario."""
-
 _TRIGGER_NAMES = {
     "periodic": "periodic",
     "send_on_delta": "send-on-delta",
@@ -47,12 +42,6 @@ def scenario_colour(scenario: str) -> str:
     return SCENARIO_COLOURS.get(scenario, UNKNOWN)
 
 
-def cluster_colours(clusters: Sequence[str]) -> dict[str, str]:
-    """Colour of each cluster, in their order; those beyond the palette share one."""
-    own = dict(zip(clusters, _CLUSTER_COLOURS, strict=False))
-    return {name: own.get(name, UNKNOWN) for name in clusters}
-
-
 def trigger_name(trigger: str) -> str:
     """A trigger in plain words."""
     return _TRIGGER_NAMES.get(trigger, trigger.replace("_", " "))
@@ -64,18 +53,8 @@ def threshold_words(trigger: str, threshold: float) -> str:
     return f"{number(threshold, digits)} {_TRIGGER_UNITS.get(trigger, '')}".rstrip()
 
 
-def energy(value_kwh: float) -> str:
-    """An energy: whole kWh from 100 on, a digit more below."""
-    return f"{number(value_kwh, 0 if abs(value_kwh) >= 99.95 or value_kwh == 0.0 else 1)} kWh"
-
-
 def storage(count_bytes: float) -> str:
     """Storage: ``126.7 MB``, ``104 kB``."""
     if count_bytes >= 1e6:
         return f"{number(count_bytes / 1e6, 1)} MB"
     return f"{number(count_bytes / 1e3)} kB" if count_bytes >= 1e3 else f"{number(count_bytes)} B"
-
-
-def times(count: int, one: str, many: str = "") -> str:
-    """``1 change``, ``7 changes``."""
-    return f"{number(count)} {one if count == 1 else many or one + 's'}"

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridcommons.adapters.report.figures import number, percent
+from gridcommons.adapters.report.figures import energy, number, percent
 from gridcommons.adapters.report.html import Tile
+from gridcommons.adapters.report.phrases import times
 from gridcommons.adapters.report.trading.lead import worth_of_switches
 from gridcommons.adapters.report.trading.material import Material
 from gridcommons.adapters.report.trading.scenario_words import (
-    energy,
     scenario_name,
     storage,
     threshold_words,
-    times,
     trigger_name,
 )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from gridcommons.adapters.report import html
+from gridcommons.adapters.report.clusters.lines import draw_line, note_zone
+from gridcommons.adapters.report.clusters.switch_day import SwitchDay
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.panels import Shape, legend, make_panels, title
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.panels import Shape, legend, make_panels, title
 from gridcommons.adapters.report.style import IMPORT, MUTED, Chart, finish, quiet_grid, time_axis
-from gridcommons.adapters.report.trading.lines import draw_line, note_zone
 from gridcommons.adapters.report.trading.material import MINUTES_PER_HOUR, Material
-from gridcommons.adapters.report.trading.switch_day import SwitchDay
 from gridcommons.model.grid import FloatArray, IntArray
 
 _TOLD = "#d9a300"

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from gridcommons.adapters.report import html
-from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.stage_words import listed
+from gridcommons.adapters.report.clusters.switch_day import SwitchDay
+from gridcommons.adapters.report.clusters.switch_strips import draw_switches
+from gridcommons.adapters.report.clusters.topology_table import islanded_hours, span_table
+from gridcommons.adapters.report.figures import energy
 from gridcommons.adapters.report.html import Section
-from gridcommons.adapters.report.trading.material import MINUTES_PER_HOUR, Material
-from gridcommons.adapters.report.trading.scenario_words import energy, scenario_name, times
-from gridcommons.adapters.report.trading.switch_day import Joined, SwitchDay
-from gridcommons.adapters.report.trading.switch_strips import draw_switches
-
-_MOST_ROWS = 12
-_UNBROKEN = 40
-_FED_IN = {"fed#": "fed in [kWh]", "joined#": "with all closed [kWh]"}
+from gridcommons.adapters.report.phrases import times
+from gridcommons.adapters.report.trading.material import Material
+from gridcommons.adapters.report.trading.scenario_words import scenario_name
 
 
 def topology_section(found: Material) -> Section | None:
@@ -45,50 +40,19 @@ def _moves(found: Material) -> str:
     return " ".join([said, *notes])
 
 
-def group_words(group: Joined) -> str:
-    """``homes and flats over PCC5``."""
-    way = f"over {listed(group.pccs)}" if group.pccs else "without a way to the main grid"
-    words = f"{listed(group.clusters)} {way}"
-    # On a narrow screen a short group stays on one line.
-    return words.replace(" ", "\u00a0") if len(words) <= _UNBROKEN else words
-
-
 def topology_table(found: Material, day: SwitchDay) -> str:
     """Each time between two changes: who is joined, what is fed in, and what would be with all closed."""
-    columns = {"fed#": found.last, **({"joined#": "joined"} if found.last == "switched" else {})}
-    fed_in = {key: found.exchange[name] for key, name in columns.items() if name in found.exchange}
-    heads = {
-        "from": "from",
-        "to": "to",
-        "groups": "joined, and over which connection",
+    columns = {"fed in [kWh]": found.last}
+    columns |= {"with all closed [kWh]": "joined"} if found.last == "switched" else {}
+    fed_in = {
+        head: found.exchange[name].fed_in_kw for head, name in columns.items() if name in found.exchange
     }
-    heads |= {key: _FED_IN[key] for key in fed_in}
-    rows = []
-    for first, end in day.spans:
-        row = {
-            "from": found.clock.brief(first),
-            "to": found.clock.brief(end) if end < found.clock.steps else "the end",
-            "groups": "; ".join(group_words(group) for group in day.joined_at(first)),
-        }
-        for key, exchange in fed_in.items():
-            row[key] = number(float(exchange.fed_in_kw[first:end].sum() / MINUTES_PER_HOUR), 1)
-        rows.append(row)
-    if len(rows) <= _MOST_ROWS:
-        return html.table(heads, rows)
-    busiest = np.argsort([-(end - first) for first, end in day.spans], kind="stable")[:_MOST_ROWS]
-    chosen = [rows[place] for place in sorted(busiest)]
-    told = html.text(f"The {_MOST_ROWS} that lasted longest; all {number(len(rows))} stand below.")
-    return told + html.table(heads, chosen) + html.folded(f"All {number(len(rows))}", html.table(heads, rows))
+    return span_table(found.clock, day, fed_in)
 
 
 def islanded_words(found: Material, day: SwitchDay) -> list[str]:
-    """Clusters that had no way to the main grid, and for how long."""
-    hours = day.is_islanded.sum(axis=0) / MINUTES_PER_HOUR
-    told = [
-        f"{name}: {number(float(each), 1)} h without a way to the main grid"
-        for name, each in zip(day.clusters, hours, strict=True)
-        if each > 0.0
-    ]
+    """Clusters that had no way to the main grid, for how long, and what that cost."""
+    told = islanded_hours(found.clock, day)
     for key, words in (
         ("unserved_kwh", "of consumption not served"),
         ("curtailed_kwh", "of generation lost"),

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gridcommons.adapters.report import html
-from gridcommons.adapters.report.figures import number, percent
+from gridcommons.adapters.report.figures import energy, number, percent
 from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.style import INK, MUTED, RULE, Chart, finish, make_figure
 from gridcommons.adapters.report.trading.material import Material
 from gridcommons.adapters.report.trading.scenario_words import (
     TRIGGER_COLOURS,
-    energy,
     storage,
     threshold_words,
     trigger_name,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gridcommons.adapters.report import html
+from gridcommons.adapters.report.clusters.lines import draw_line
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.panels import legend
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.panels import legend
 from gridcommons.adapters.report.style import (
     BROKEN,
     Chart,
@@ -19,7 +20,6 @@ from gridcommons.adapters.report.style import (
     time_axis,
 )
 from gridcommons.adapters.report.tables import Part
-from gridcommons.adapters.report.trading.lines import draw_line
 from gridcommons.adapters.report.trading.material import Material
 from gridcommons.adapters.report.trading.scenario_words import scenario_colour, scenario_name
 from gridcommons.model.grid import FloatArray

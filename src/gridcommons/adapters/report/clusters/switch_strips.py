@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gridcommons.adapters.report.clock import Bins, Clock, dates_of
+from gridcommons.adapters.report.clusters.lines import fill_signed, round_most, thin_bins
+from gridcommons.adapters.report.clusters.switch_day import SwitchDay
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.panels import legend
+from gridcommons.adapters.report.panels import legend
+from gridcommons.adapters.report.phrases import times
 from gridcommons.adapters.report.style import (
     EXPORT,
     IMPORT,
@@ -22,9 +25,6 @@ from gridcommons.adapters.report.style import (
     shorten,
     time_axis,
 )
-from gridcommons.adapters.report.trading.lines import fill_signed, round_most, thin_bins
-from gridcommons.adapters.report.trading.scenario_words import times
-from gridcommons.adapters.report.trading.switch_day import SwitchDay
 from gridcommons.model.grid import BoolArray
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def draw_switches(clock: Clock, day: SwitchDay, colours: dict[str, str]) -> Char
             axes = _axes(figure, top)
             axes.set_ylim(-most, most)
             _draw_strip(axes, (clock, bins), day, int(row), colours)
-            told.append(_label(axes, day, int(row)))
+            told.append(_label(axes, day, int(row), clock.step_hours))
             time_axis(axes, bins.dates, clock.timezone, label=False, most_ticks=13)
             axes.tick_params(labelbottom=False, length=0.0)
     if axes is not None:
@@ -97,13 +97,12 @@ def _runs(when: BoolArray) -> list[tuple[int, int]]:
     return list(zip(np.flatnonzero(change > 0).tolist(), np.flatnonzero(change < 0).tolist(), strict=True))
 
 
-def _label(axes: Axes, day: SwitchDay, row: int) -> str:
+def _label(axes: Axes, day: SwitchDay, row: int, step_hours: float) -> str:
     """Name and clusters on the left, energy and operations on the right; all of it in words."""
     first, second = day.from_cluster[row], day.to_cluster[row]
     between = f"{first} → {second}" if first else f"main grid → {second}"
-    hours = 1.0 / 60.0
     forth, back = (
-        number(float(np.maximum(sign * day.p_kw[:, row], 0.0).sum() * hours)) for sign in (1.0, -1.0)
+        number(float(np.maximum(sign * day.p_kw[:, row], 0.0).sum() * step_hours)) for sign in (1.0, -1.0)
     )
     count, share = int(day.moved[:, row].sum()), float(day.closed[:, row].mean())
     moved = times(count, "operation") if count else ("always closed" if share == 1.0 else "always open")

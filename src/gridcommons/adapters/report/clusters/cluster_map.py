@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gridcommons.adapters.report.clusters.cluster_places import NO_CLUSTER, ClusterPlaces
+from gridcommons.adapters.report.clusters.switch_day import SwitchDay
 from gridcommons.adapters.report.figures import power
 from gridcommons.adapters.report.style import (
     EXPORT,
@@ -18,8 +20,6 @@ from gridcommons.adapters.report.style import (
     make_figure,
     shorten,
 )
-from gridcommons.adapters.report.trading.cluster_places import NO_CLUSTER, ClusterPlaces
-from gridcommons.adapters.report.trading.switch_day import SwitchDay
 from gridcommons.model.grid import FloatArray
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gridcommons.adapters.report.clusters.switch_day import SwitchDay, connected_parts
 from gridcommons.adapters.report.layout import Layout, Ways, lay_out
 from gridcommons.adapters.report.tables import ResultTables
-from gridcommons.adapters.report.trading.switch_day import SwitchDay, connected_parts
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
 from gridcommons.model.phases import PHASES, bus_of_row, phase_of_row
 
@@ -71,15 +71,10 @@ def place_clusters(
 ) -> ClusterPlaces | None:
     """The picture of the grid of a result; None where it is not described, with its switches and members."""
     graph = _read_graph(tables)
-    if graph is None:
+    cut = None if graph is None else _cut(graph, day)
+    if graph is None or cut is None:
         return None
-    rows = {name: row for row, name in enumerate(graph.branch)}
-    if not all(name in rows for name in day.name):
-        return None
-    of_switch = np.array([rows[name] for name in day.name], dtype=np.int64)
-    is_plain = np.ones(len(graph.branch), dtype=np.bool_)
-    is_plain[of_switch] = False
-    part = connected_parts(len(graph.bus), graph.ends[is_plain & graph.closed])
+    of_switch, is_plain, part = cut
     cluster = _clusters(tables, graph, part, (day, cluster_of_member))
     if (cluster == NO_CLUSTER).all():
         return None
@@ -90,6 +85,60 @@ def place_clusters(
         tuple(graph.bus), layout.x, layout.y, layout.is_map, cluster, plain[:, 0], plain[:, 1],
         graph.closed[is_plain], ends,
     )  # fmt: skip
+
+
+def find_members(tables: ResultTables, day: SwitchDay) -> dict[str, str]:
+    """Cluster of each member that has assets, as the switches that border its part of the grid name it.
+
+    A connection names one cluster, a link two: which of them a part is, its other switches and the far ends
+    of its links tell. Members of a part that they leave open are left out.
+    """
+    graph = _read_graph(tables)
+    cut = None if graph is None else _cut(graph, day)
+    if graph is None or cut is None:
+        return {}
+    of_switch, _, part = cut
+    place = {name: int(part[bus]) for name, bus in graph.bus.items()}
+    part_of = {str(member): place[name] for member, name in _members(tables, graph)}
+    names = _names_of_parts(day, part[graph.ends[of_switch]], set(part_of.values()))
+    return {member: names[at] for member, at in part_of.items() if at in names}
+
+
+def _names_of_parts(day: SwitchDay, ends: IntArray, inhabited: set[int]) -> dict[int, str]:
+    """Cluster of each part with members, by elimination."""
+    switches = list(zip(ends.tolist(), day.from_cluster, day.to_cluster, strict=True))
+    left: dict[int, set[str]] = {}
+    for pair, first, second in switches:
+        for part in inhabited & set(pair):
+            left[part] = left.get(part, {first, second}) & ({first, second} - {""})
+    links = [tuple(pair) for pair, first, _ in switches if first]
+    for _ in links:
+        for part, other in (*links, *(pair[::-1] for pair in links)):
+            if part in left and len(left.get(other, ())) == 1:
+                left[part] = left[part] - left[other]
+    return {part: next(iter(names)) for part, names in left.items() if len(names) == 1}
+
+
+def _cut(graph: _Graph, day: SwitchDay) -> tuple[IntArray, BoolArray, IntArray] | None:
+    """Rows of the switches, which branches are none, and the part of each bus that these join."""
+    rows = {name: row for row, name in enumerate(graph.branch)}
+    if not all(name in rows for name in day.name):
+        return None
+    of_switch = np.array([rows[name] for name in day.name], dtype=np.int64)
+    is_plain = np.ones(len(graph.branch), dtype=np.bool_)
+    is_plain[of_switch] = False
+    return of_switch, is_plain, connected_parts(len(graph.bus), graph.ends[is_plain & graph.closed])
+
+
+def _members(tables: ResultTables, graph: _Graph) -> list[tuple[str, str]]:
+    """Member and bus of each asset whose bus is in the grid."""
+    assets = tables.whole("assets", ("member", "bus"))
+    found = []
+    for member, bus in zip(assets["member"], assets["bus"], strict=True):
+        name = str(bus) if str(bus) in graph.bus else bus_of_row(str(bus))
+        if name in graph.bus:
+            found.append((str(member), name))
+    return found
 
 
 def _read_graph(tables: ResultTables) -> _Graph | None:
@@ -139,13 +188,10 @@ def _clusters(
     """Cluster of each bus: that of the members in its part of the grid."""
     day, cluster_of_member = known
     number = {name: k for k, name in enumerate(day.clusters)}
-    assets = tables.whole("assets", ("member", "bus"))
     of_part: dict[int, int] = {}
-    plain = {name: name for name in graph.bus}
-    for member, bus in zip(assets["member"], assets["bus"], strict=True):
-        name = plain.get(str(bus)) or bus_of_row(str(bus))
-        if name in graph.bus and str(member) in cluster_of_member:
-            of_part[int(part[graph.bus[name]])] = number[cluster_of_member[str(member)]]
+    for member, name in _members(tables, graph):
+        if member in cluster_of_member:
+            of_part[int(part[graph.bus[name]])] = number[cluster_of_member[member]]
     return np.array([of_part.get(int(each), NO_CLUSTER) for each in part], dtype=np.int64)
 
 

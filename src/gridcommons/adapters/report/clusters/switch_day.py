@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
+from gridcommons.adapters.report.clock import Clock
+from gridcommons.adapters.report.tables import Part
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray, Names
 
 
@@ -129,3 +132,39 @@ def connected_parts(count: int, ends: IntArray) -> IntArray:
         if label[a] != label[b]:
             label[label == label[b]] = label[a]
     return label
+
+
+def read_switch_day(clock: Clock, clusters: Names, rows: tuple[Part, Part, Part]) -> SwitchDay:
+    """Links and connections of one scenario, from rows of its flows, positions and operations.
+
+    Parameters
+    ----------
+    clock : Clock
+        The intervals of the result.
+    clusters : tuple of str
+        All clusters.
+    rows : tuple of Part
+        Of ``switch_flows``, ``switch_states`` and ``operations``.
+    """
+    flows, states, operations = rows
+    names = list(dict.fromkeys(flows["switch"].tolist()))
+    first = [int(np.flatnonzero(flows["switch"] == name)[0]) for name in names]
+    from_cluster = tuple(str(flows["from_cluster"][row]) for row in first)
+    to_cluster = tuple(str(flows["to_cluster"][row]) for row in first)
+    at = {name: column for column, name in enumerate(names)}
+    p_kw = np.zeros((clock.steps, len(names)))
+    p_kw[clock.step_of(flows["time"]), _columns(at, flows["switch"])] = flows["p_kw"]
+    # What nobody can move, or has no switch at all, is closed.
+    closed = np.ones((clock.steps, len(names)), dtype=np.bool_)
+    for time, name, is_closed in zip(states["time"], states["switch"], states["closed"], strict=True):
+        if name in at:
+            closed[int(clock.step_of(time)) :, at[name]] = is_closed
+    moved = np.zeros((clock.steps, len(names)), dtype=np.int64)
+    known = np.array([name in at for name in operations["switch"]], dtype=np.bool_)
+    step = clock.step_of(operations["time"][known]) if known.any() else np.zeros(0, dtype=np.int64)
+    np.add.at(moved, (step, _columns(at, operations["switch"][known])), 1)
+    return SwitchDay(tuple(names), from_cluster, to_cluster, clusters, closed, p_kw, moved)
+
+
+def _columns(at: dict[str, int], names: Any) -> IntArray:
+    return np.array([at[str(name)] for name in names], dtype=np.int64)
