@@ -211,6 +211,8 @@ class ClusterMap:
         Entry from the main grid behind each PCC.
     sources_of_zone : tuple of (sources,)
         Rows of ``Sources`` at each entry.
+    fixed_kw : (clusters,)
+        What the grid file itself draws in each cluster, at nominal voltage [kW].
     """
 
     graph: ClusterGraph
@@ -219,9 +221,10 @@ class ClusterMap:
     forward: BoolArray
     pcc_zone: IntArray
     sources_of_zone: tuple[IntArray, ...]
+    fixed_kw: FloatArray
 
     def balance_kw(self, p_kw: FloatArray) -> FloatArray:
-        """Surplus of each cluster, shape (steps, clusters) [kW], minus what its members draw.
+        """Surplus of each cluster, shape (steps, clusters) [kW]: minus what its members and the file draw.
 
         Parameters
         ----------
@@ -230,7 +233,7 @@ class ClusterMap:
         """
         total = np.zeros((len(p_kw), len(self.graph.clusters)))
         np.add.at(total.T, self.member_cluster, -p_kw.T)
-        return total
+        return total - self.fixed_kw
 
     def closed_of(self, positions: BoolArray) -> BoolArray:
         """Links, then PCCs, as positions of all switches have them, shape (links + pccs,)."""

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gridcommons.model.clusters import ClusterMap
 from gridcommons.model.envelopes import net_power_kw, within_envelopes
 from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.grid import BoolArray, FloatArray, Grid, IntArray
+from gridcommons.model.results import text_column
 from gridcommons.model.study import Study
 from gridcommons.model.switches import with_positions
 from gridcommons.model.topology import supplied_buses
 from gridcommons.powerflow.admittance import build_network
 from gridcommons.powerflow.flow import solve_power_flow
 from gridcommons.powerflow.solution import FlowSolution, Injections
+
+LIMIT_KINDS = ("vm_min_pu", "vm_max_pu", "loading_max_percent", "capacity_kw")
+"""Limits that are looked at; the last is the capacity of a switch."""
+
+LIMIT_TOLERANCE = 1e-6
+"""What breaks a limit by no more holds it [unit of the limit]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +47,11 @@ class SwitchedFlows:
         Consumption and generation of members without a way to the main grid: nothing flows there [kW].
     fixed_kw : (rows,)
         What the grid file's own injections and loads draw beside the members, at nominal voltage [kW].
+    worst : (rows, kinds, 3)
+        Of each of ``LIMIT_KINDS`` the value that breaks its limit by most, or comes nearest; the limit, and
+        by how much it is broken, negative where it holds.
+    worst_element : (rows, kinds)
+        Row of the bus, branch or switch where that is; -1 where nothing is limited.
     """
 
     pcc_kw: FloatArray
@@ -48,6 +62,8 @@ class SwitchedFlows:
     unserved_kw: FloatArray
     curtailed_kw: FloatArray
     fixed_kw: FloatArray
+    worst: FloatArray
+    worst_element: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +147,8 @@ def simulate_switched(
         np.zeros(rows),
         np.zeros(rows),
         np.zeros(rows),
+        np.full((rows, len(LIMIT_KINDS), 3), -np.inf),
+        np.full((rows, len(LIMIT_KINDS)), -1, dtype=np.int64),
     )
     distinct, which = np.unique(positions, axis=0, return_inverse=True)
     for index, closed in enumerate(distinct):
@@ -187,6 +205,9 @@ def _simulate_topology(
     filled.put("link_kw", link_kw)
     filled.put("losses_kw", solution.losses_kw())
     filled.put("fixed_kw", np.full(len(steps), _fixed_kw(grid)))
+    worst, element = _worst(study, solution, steps)
+    filled.put("worst", worst)
+    filled.put("worst_element", element)
     vm_pu = solution.vm_pu()
     low, high = np.nanargmin(vm_pu, axis=1), np.nanargmax(vm_pu, axis=1)
     row = np.arange(len(vm_pu))
@@ -203,6 +224,55 @@ def _source_kw(grid: Grid, solution: FlowSolution, injections: Injections) -> Fl
         source_kw[:, source] += injections.p_kw[:, node[injections.bus] == here].sum(axis=1)
         source_kw[:, source] += grid.fixed.p_kw[node[grid.fixed.bus] == here].sum()
     return source_kw
+
+
+def _worst(study: Study, solution: FlowSolution, steps: IntArray) -> tuple[FloatArray, IntArray]:
+    """Value, limit and excess of what breaks each kind of limit by most, and where; see ``SwitchedFlows``."""
+    limits, vm_pu = study.limits, solution.vm_pu()
+    from_kw, switches = solution.p_from_kw(), study.switches
+    through_kw = [np.abs(from_kw[:, list(switch.branches)].sum(axis=1)) for switch in switches]
+    capacity_kw = np.array([switch.capacity_kw for switch in switches])[None, :]
+    kinds = (
+        (vm_pu, _at(limits.vm_min_pu, steps), -1.0),
+        (vm_pu, _at(limits.vm_max_pu, steps), 1.0),
+        (solution.loading_percent(), _at(limits.loading_max_percent, steps), 1.0),
+        (np.stack(through_kw, axis=1) if through_kw else np.zeros((len(steps), 0)), capacity_kw, 1.0),
+    )
+    worst = np.full((len(steps), len(kinds), 3), -np.inf)
+    element = np.full((len(steps), len(kinds)), -1, dtype=np.int64)
+    row = np.arange(len(steps))
+    for kind, (value, limit, sign) in enumerate(kinds):
+        if not value.shape[1]:
+            continue
+        bound = np.broadcast_to(limit, value.shape)
+        over = np.where(np.isfinite(value) & np.isfinite(bound), sign * (value - bound), -np.inf)
+        at = over.argmax(axis=1)
+        worst[:, kind] = np.stack([value[row, at], bound[row, at], over[row, at]], axis=1)
+        element[:, kind] = np.where(np.isfinite(over[row, at]), at, -1)
+    return worst, element
+
+
+def _at(limit: FloatArray, steps: IntArray) -> FloatArray:
+    return limit[steps] if len(limit) > 1 else limit
+
+
+def broken_limits(study: Study, flows: SwitchedFlows) -> tuple[IntArray, dict[str, npt.NDArray[Any]]]:
+    """Rows of time in which a limit is broken, once a kind, and the columns of a table of them."""
+    row, kind = np.nonzero(flows.worst[:, :, 2] > LIMIT_TOLERANCE)
+    names = (
+        study.grid.buses.name,
+        study.grid.buses.name,
+        study.grid.branches.name,
+        tuple(switch.name for switch in study.switches),
+    )
+    value, limit, excess = flows.worst[row, kind].T
+    return row, {
+        "element": text_column(names[k][flows.worst_element[r, k]] for r, k in zip(row, kind, strict=True)),
+        "kind": text_column(LIMIT_KINDS[k] for k in kind),
+        "value": value,
+        "limit": limit,
+        "excess": excess,
+    }
 
 
 def _fixed_kw(grid: Grid) -> float:

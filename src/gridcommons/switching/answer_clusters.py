@@ -15,7 +15,13 @@ from gridcommons.model.results import Columns, LazyTables, Result, text_column
 from gridcommons.model.study import Study
 from gridcommons.model.switches import Moves, positions
 from gridcommons.ports import Engines, Loaded, SwitchController, SwitchWish
-from gridcommons.powerflow.switched_flows import Connected, SwitchedFlows, connect, simulate_switched
+from gridcommons.powerflow.switched_flows import (
+    Connected,
+    SwitchedFlows,
+    broken_limits,
+    connect,
+    simulate_switched,
+)
 from gridcommons.switching.controller import make_controller
 from gridcommons.switching.settings import Settings
 
@@ -167,6 +173,7 @@ def _tables(
             "losses_kwh": np.concatenate([flow.losses_kw for flow in flows]) * hours,
         },
         "switch_flows": _switch_flows(study, clusters, flows[1]),
+        "violations": _violations(study, flows[1]),
         "switching_gap": {
             "time": time,
             "planned_fed_in_kw": plan.planned_kw[0],
@@ -175,6 +182,13 @@ def _tables(
             "best_shortfall_kw": plan.best_kw[1],
         },
     }
+
+
+def _violations(study: Study, flow: SwitchedFlows) -> Columns:
+    """Limits that are broken, a row an interval and kind: where by most."""
+    step, columns = broken_limits(study, flow)
+    head = {"time": study.time.stamps()[step], "scenario": text_column(["after"] * len(step))}
+    return head | columns
 
 
 def _switch_flows(study: Study, clusters: ClusterMap, flow: SwitchedFlows) -> Columns:
@@ -231,5 +245,6 @@ def _summary(study: Study, settings: Settings, plan: _Plan, flows: list[Switched
         "unserved_kwh": float(after.unserved_kw.sum() * hours),
         "curtailed_kwh": float(after.curtailed_kw.sum() * hours),
         "vm_min_pu": float(np.nanmin(after.vm_pu[:, 0])) if np.isfinite(after.vm_pu[:, 0]).any() else None,
+        "violations": len(np.unique(broken_limits(study, after)[0])),
         "notes": list(plan.notes),
     }

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from gridcommons.model.clusters import ClusterGraph, ClusterMap, Link, Pcc
 from gridcommons.model.errors import Problem, StudyError
-from gridcommons.model.grid import Grid
+from gridcommons.model.grid import FloatArray, Grid
 from gridcommons.model.members import Member
 from gridcommons.model.phases import bus_of_row
 from gridcommons.model.switches import Switch
@@ -88,10 +88,10 @@ def find_clusters(grid: Grid, members: tuple[Member, ...], switches: tuple[Switc
     places += _sources_inside(zones)
     if problems:
         raise StudyError(problems)
-    return _make_map(members, places)
+    return _make_map(grid, members, places, zones)
 
 
-def _make_map(members: tuple[Member, ...], places: list[_Place]) -> ClusterMap:
+def _make_map(grid: Grid, members: tuple[Member, ...], places: list[_Place], zones: _Zones) -> ClusterMap:
     links = [(place, place.made) for place in places if isinstance(place.made, Link)]
     pccs = [(place, place.made) for place in places if isinstance(place.made, Pcc)]
     clusters = tuple(sorted({member.cluster for member in members}))
@@ -105,7 +105,19 @@ def _make_map(members: tuple[Member, ...], places: list[_Place]) -> ClusterMap:
         forward=np.array([place.forward for place in in_order], dtype=np.bool_),
         pcc_zone=np.array([entries.index(place.sources) for place, _ in pccs], dtype=np.int64),
         sources_of_zone=tuple(np.array(rows, dtype=np.int64) for rows in entries),
+        fixed_kw=_fixed_kw(grid, graph, zones),
     )
+
+
+def _fixed_kw(grid: Grid, graph: ClusterGraph, zones: _Zones) -> FloatArray:
+    """What the grid file itself draws in each cluster [kW]."""
+    fixed_kw = np.zeros(len(graph.clusters))
+    for table in (grid.fixed, grid.phase_loads):
+        for bus, p_kw in zip(table.bus.tolist(), table.p_kw.tolist(), strict=True):
+            cluster = zones.cluster(zones.of_bus[_without_phase(grid, grid.buses.name[bus])])
+            if cluster:
+                fixed_kw[graph.index[cluster]] += p_kw
+    return fixed_kw
 
 
 def source_name(grid: Grid, row: int) -> str:

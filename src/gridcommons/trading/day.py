@@ -68,6 +68,11 @@ class Field:
     batteries: SharedBatteries
     method: str
 
+    @property
+    def balance_kw(self) -> FloatArray:
+        """Surplus of each cluster, loads of the grid file included, shape (minutes, clusters) [kW]."""
+        return np.asarray(self.day.balance_kw - self.clusters.fixed_kw)
+
 
 @dataclass(frozen=True)
 class Case:

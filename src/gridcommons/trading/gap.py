@@ -77,7 +77,7 @@ def optimum_of_rounds(field: Field, engines: Engines, switched: ScenarioDay) -> 
     best = engines.switch_controller("optimal")
     wish = SwitchWish(field.settings.parallel_allowed)
     start = field.clusters.closed_of(placed.closed[0])
-    balances = field.day.balance_kw[rounds.minute[ruling]] - switched.asked_kw[ruling]
+    balances = field.balance_kw[rounds.minute[ruling]] - switched.asked_kw[ruling]
     found = [best.plan(field.clusters.graph, balance, start, wish) for balance in balances]
     effect = rounds.effect_minute[ruling]
     return Gap(

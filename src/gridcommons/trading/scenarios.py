@@ -170,7 +170,10 @@ class Switchyard:
             decided, minute = int(rounds.minute[index]), int(rounds.effect_minute[index])
             price = day.band(decided)
             wish = replace(self.wish, price_per_kwh=price.retail_price_per_kwh - price.feed_in_price_per_kwh)
-            graph, balance_kw = self.clusters.graph, day.balance_kw[decided] - asked_kw[index]
+            graph, balance_kw = (
+                self.clusters.graph,
+                day.balance_kw[decided] - self.clusters.fixed_kw - asked_kw[index],
+            )
             topology = self.controller.plan(graph, balance_kw, self.clusters.closed_of(now), wish)
             notes |= dict.fromkeys(topology.notes)
             wanted = np.concatenate([topology.link_closed, topology.pcc_closed])

@@ -8,6 +8,7 @@ import numpy as np
 
 from gridcommons.model.clusters import gap_share
 from gridcommons.model.grid import FloatArray
+from gridcommons.powerflow.switched_flows import broken_limits
 from gridcommons.trading.day import Field, ScenarioDay
 from gridcommons.trading.gap import Gap
 from gridcommons.trading.tables import HOURS, comparison, least_fed_in_kwh
@@ -43,6 +44,7 @@ def _of_scenario(field: Field, day: ScenarioDay) -> dict[str, Any]:
     if day.flows is not None:
         figures["vm_min_pu"] = float(np.nanmin(day.flows.vm_pu[:, 0]))
         figures["vm_max_pu"] = float(np.nanmax(day.flows.vm_pu[:, 1]))
+        figures["violation_minutes"] = len(np.unique(broken_limits(field.study, day.flows)[0]))
         figures["unserved_kwh"] = float(day.flows.unserved_kw.sum() * HOURS)
         figures["curtailed_kwh"] = float(day.flows.curtailed_kw.sum() * HOURS)
     if len(field.batteries) and day.battery is not None:

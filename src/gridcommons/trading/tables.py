@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gridcommons.model.grid import IntArray
 from gridcommons.model.results import Columns, text_column
+from gridcommons.powerflow.switched_flows import broken_limits
 from gridcommons.trading.contracts import TIERS, RoundBook
 from gridcommons.trading.day import Field, ScenarioDay
 from gridcommons.trading.rounds import NOBODY
@@ -65,6 +66,14 @@ def switch_flows(field: Field, day: ScenarioDay) -> Columns:
         "to_cluster": text_column(second * minutes),
         "p_kw": power.ravel(),
     }
+
+
+def violations_table(field: Field, day: ScenarioDay) -> Columns:
+    """Limits that are broken, a row a minute and kind: where by most."""
+    assert day.flows is not None
+    minute, columns = broken_limits(field.study, day.flows)
+    head = {"time": stamps(field, minute), "scenario": text_column([day.scenario] * len(minute))}
+    return head | columns
 
 
 def voltage_bands(field: Field, day: ScenarioDay) -> Columns:
@@ -262,7 +271,7 @@ def _row(field: Field, day: ScenarioDay) -> dict[str, float]:
 
 def least_fed_in_kwh(field: Field, day: ScenarioDay) -> float:
     """What must be fed in whatever the topology: what the members have too much of, less the losses [kWh]."""
-    surplus_kw = field.day.balance_kw.sum(axis=1) - day.battery_kw.sum(axis=1) - day.losses_kw
+    surplus_kw = field.balance_kw.sum(axis=1) - day.battery_kw.sum(axis=1) - day.losses_kw
     return float(np.maximum(surplus_kw, 0.0).sum() * HOURS)
 
 
@@ -286,6 +295,7 @@ OF_JOINED_MEMBERS: TablesOfDay = {
     "switch_flows": switch_flows,
     "voltage_bands": voltage_bands,
     "switch_states": switch_states,
+    "violations": violations_table,
     "trades": trades_table,
     "batteries": battery_table,
 }

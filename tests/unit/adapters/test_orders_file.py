@@ -59,6 +59,7 @@ def test_what_the_book_refuses_is_no_problem_of_the_file(folder):
     ("line", "column", "said"),
     [
         (f",home,A,buy,5,0.25,{FIRST},", "order", "an empty cell"),
+        (f"a@1,home,A,buy,5,0.25,{FIRST},", "order", "an id without @"),
         (f"a,,A,buy,5,0.25,{FIRST},", "member", "an empty cell"),
         (f"a,home,,buy,5,0.25,{FIRST},", "cluster", "an empty cell"),
         (f"a,home,A,,5,0.25,{FIRST},", "side", "an empty cell"),

@@ -97,6 +97,20 @@ def test_operations_between_clusters_stand_by_change(shared):
         assert row == [f"{time:%H:%M}", str(len(mine)), words]
 
 
+def test_operations_stand_in_their_order_whatever_that_of_the_table(clusters):
+    start = read(clusters, "grid_exchange").time.min()
+    moves = [(1, 1, "PCC C", False), (0, 1, "PCC A", False), (1, 0, "A-B", True), (0, 0, "B-C", True)]
+    rows = [(start + pd.Timedelta(minutes=30 * step), *move) for step, *move in moves]
+    frame = pd.DataFrame(rows, columns=["time", "operation", "switch", "closes"])
+    change(clusters, "operations", lambda _: frame)
+    found = read_clusters(clusters)
+    assert cells(cluster_switches.operation_table(found))[1:] == [
+        [found.clock.brief(0), "2", "close B-C, open PCC A"],
+        [found.clock.brief(1), "2", "close A-B, open PCC C"],
+    ]
+    assert found.day.moved.sum(axis=1).tolist() == [2, 2, 0]
+
+
 def test_many_changes_and_notes_are_folded(clusters):
     summarise(clusters, notes=[f"note {k}" for k in range(15)])
     rows = read(clusters, "operations").iloc[:1]
@@ -147,6 +161,25 @@ def test_clusters_are_those_that_their_switches_name(tmp_path, shared):
     assert find_members(grid_tables(tmp_path), switch_day()) == {"m": "a", "n": "b", "o": "c"}
     found = read_clusters(shared)
     assert set(find_members(found.tables, found.day).values()) == {"A", "B", "C"}
+
+
+def test_a_connection_alone_names_its_cluster(tmp_path):
+    pccs = {"from_cluster": ("", ""), "to_cluster": ("a", "c"), "name": ("pcc a", "pcc c")}
+    cut = {key: getattr(switch_day(), key)[:, 2:] for key in ("closed", "p_kw", "moved")}
+    links = {"ab", "bc"}
+    tables = grid_tables(tmp_path)
+    change(tmp_path, "grid_branches", lambda rows: rows[~rows.branch.str[:2].isin(links)])
+    assert find_members(tables, switch_day(**pccs, **cut)) == {"m": "a", "o": "c"}
+
+
+def test_the_topologies_share_out_what_is_fed_in(shared):
+    found = read_clusters(shared)
+    rows = cells(cluster_switches.topology_section(found).body)
+    assert rows[0][3:] == ["fed in before [kWh]", "fed in after [kWh]"]
+    for column, key in ((3, "fed_in_before_kwh"), (4, "fed_in_kwh")):
+        total = sum(float(row[column]) for row in rows[1:])
+        assert total == pytest.approx(found.summary[key], abs=0.06 * len(rows))
+    assert found.summary["fed_in_kwh"] > 5.0
 
 
 def test_members_that_switches_leave_open_are_left_out(tmp_path):

@@ -51,6 +51,9 @@ def test_tiles_of_losses_are_those_of_the_summary(losses):
     assert tiles["Open switches"].remark == "numbers 2 of the grid file"
     assert tiles["Limits broken after"].tone == "broken"
     assert tiles["Operations"].remark == "end short of it; 1.50 EUR"
+    summarise(losses, gap_share=0.0042)
+    tiles = {tile.label: tile for tile in make_tiles(read_losses(losses))}
+    assert plain(tiles["Above the least losses, at most"].value) == "0.4 %"
     summarise(losses, gap_share=None)
     assert {tile.label: tile for tile in make_tiles(read_losses(losses))}[
         "Above the least losses"
@@ -118,6 +121,15 @@ def test_power_over_what_moves_is_that_of_the_heaviest_interval(saved):
     assert third["before", "line 1"] > 50.0 > -50.0 > third["after", "line 4"]
 
 
+def test_over_an_open_switch_flows_nothing(losses):
+    def nearly(rows):
+        return rows.assign(p_from_kw=rows.p_from_kw.where(rows.p_from_kw.abs() > 1e-6, -1e-9))
+
+    change(losses, "branch_loadings", nearly)
+    rows = {row[0]: row for row in cells(changes_table(read_losses(losses)))}
+    assert (rows["line 1"][4], rows["line 4"][3]) == ("0.0", "0.0")
+
+
 def test_the_picture_marks_what_moves_in_both_panels(saved):
     found = read_losses(saved)
     with style():
@@ -131,9 +143,11 @@ def test_the_picture_marks_what_moves_in_both_panels(saved):
     assert chart.svg.count("#c4501b") >= 3
 
 
-def test_the_worst_of_each_element_stands_in_the_violations(saved):
-    rows = read(saved, "violations")
-    told = cells(page_of(saved).partition('id="violations"')[2].partition("</section>")[0])[1:]
+def test_the_worst_of_each_element_stands_in_the_violations(losses):
+    change(losses, "violations", lambda rows: rows.iloc[::-1])
+    rows = read(losses, "violations").reset_index(drop=True)
+    assert rows.excess.iloc[0] < rows.excess.max()
+    told = cells(page_of(losses).partition('id="violations"')[2].partition("</section>")[0])[1:]
     assert {row[0] for row in told} == set(rows.element)
     for row in told:
         mine = rows[rows.element == row[0]]
@@ -227,6 +241,8 @@ def test_the_longest_way_is_straight_and_each_branch_is_a_column():
     assert len({y[bus] for bus in (0, 1, 2, 3)}) == 1
     assert y[4] == y[5] != y[0]
     assert parent.tolist() == [-1, 0, 1, 2, 1, 4, 2]
+    _, y, _ = lay_out_feeder(ways([(0, 1), (1, 2), (1, 3), (3, 4), (4, 5)]))
+    assert y[0] == y[1] == y[3] == y[4] == y[5] != y[2]
 
 
 def test_no_two_branches_of_a_diagram_touch():
@@ -283,6 +299,9 @@ def test_places_are_those_of_the_topology_that_reaches_more(saved, losses):
             a, b = (int(ends[row]) for ends in (found.grid.ways.from_bus, found.grid.ways.to_bus))
             ends = {tuple(places_.paths[row][k]) for k in (0, -1)}
             assert ends == {(places_.x[a], places_.y[a]), (places_.x[b], places_.y[b])}
+    # A branch of the tree turns a corner at most; a bow has many points.
+    lengths = [len(path) for path in place_feeder(found.grid, dark, after).paths]
+    assert [length <= 3 for length in lengths] == after.tolist()
     page = page_of(losses)
     assert "The grid file has no coordinates" in page
     assert Page(page).sections == LOSS_SECTIONS

@@ -10,6 +10,7 @@ import pytest
 from gridcommons.model.errors import GridcommonsError, InfeasibleError
 from gridcommons.model.grid import S_BASE_KVA, no_phase_loads
 from gridcommons.model.topology import with_branches_closed
+from gridcommons.powerflow import polish
 from gridcommons.powerflow.admittance import build_network
 from gridcommons.powerflow.flow import solve_power_flow
 from gridcommons.powerflow.polish import mismatch_pu, newton_polish, with_sources
@@ -161,7 +162,9 @@ def test_one_open_conductor_leaves_the_others_as_a_line_of_their_own():
     np.testing.assert_allclose(v[[3, 5]], solve_by_gauss(part)[[3, 4]], atol=1e-9)
 
 
-def test_newton_finds_what_the_series_finds_and_its_jacobian_is_quadratic():
+def test_newton_finds_what_the_series_finds_and_its_jacobian_is_quadratic(monkeypatch):
+    # A wrong Jacobian converges, too, but not in three steps from the state without load.
+    monkeypatch.setattr(polish, "STEPS", 4)
     drawing = four_bus_drawing()
     network = build_network(drawing.grid())
     solution = solve_power_flow(network, nothing())
@@ -321,3 +324,23 @@ def test_conductors_behind_an_open_one_float_and_are_not_earthed(side):
     )
     alive = [whole.bus.index(name) for name in part.bus[3:]]
     np.testing.assert_allclose(bus_voltages(solution)[alive], solve_by_gauss(part)[3:], atol=1e-9)
+
+
+def test_newton_is_as_fast_with_columns_between_phases(monkeypatch):
+    monkeypatch.setattr(polish, "STEPS", 5)
+    network = build_network(four_bus_drawing().grid())
+    at = network.grid.bus_index
+    columns = Injections(
+        np.array([at["1.a"], at["2.c"]]),
+        np.array([[90.0, 20.0]]),
+        np.array([[30.0, 5.0]]),
+        to_bus=np.array([at["1.c"], at["2.a"]]),
+    )
+    found = newton_polish(
+        network,
+        columns.at_nodes(network)[0],
+        network.v_no_load,
+        1e-10,
+        columns.pairs(network).of(0),
+    )
+    np.testing.assert_allclose(found, solve_power_flow(network, columns).v_pq[0], atol=1e-9)

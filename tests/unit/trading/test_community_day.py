@@ -10,6 +10,7 @@ import pytest
 from communities import community_study
 from gridcommons.model.envelopes import Envelopes
 from gridcommons.model.errors import StudyError
+from gridcommons.model.orders import StandingOrder
 from gridcommons.model.tariffs import Prices
 from gridcommons.trading.community_day import make_community_day
 
@@ -56,6 +57,36 @@ def test_the_network_fee_is_part_of_the_retail_price_and_of_nothing_else():
     band = day.band(14)
     assert (band.feed_in_price_per_kwh, band.retail_price_per_kwh) == pytest.approx((0.1, 0.35))
     assert band.main_grid_available
+
+
+def test_where_there_is_no_supply_nothing_is_metered():
+    day = make_community_day(study(), "band")
+    has_way = np.ones((30, 3), dtype=bool)
+    has_way[10:20, 1] = False
+    served = day.served(has_way)
+    np.testing.assert_allclose(served.p_kw[[9, 10, 19, 20], 1], [20.0, 0.0, 0.0, -20.0])
+    np.testing.assert_allclose(served.consumption_kw[[9, 10, 19, 20], 1], [20.0, 0.0, 0.0, 50.0])
+    np.testing.assert_allclose(served.p_kw[:, [0, 2]], day.p_kw[:, [0, 2]])
+    np.testing.assert_allclose(served.wanted_kw, day.wanted_kw)
+
+
+def test_rounds_are_due_where_prices_change_and_orders_come_and_go():
+    made = study()
+    assert make_community_day(made, "band").news == {15: "prices"}
+    flat = with_prices([0.3, 0.3], [0.1, 0.1])
+    assert make_community_day(flat, "band").news == {}
+    assert make_community_day(with_prices([0.3, 0.3], [0.1, 0.2]), "band").news == {15: "prices"}
+
+    def order(placed, expires):
+        return StandingOrder("o", "mA", "A", True, 1.0, 0.2, placed, expires)
+
+    for placed, expires, news in (
+        (0, 0, {15: "orders"}),
+        (0, 1, {}),
+        (1, 1, {15: "orders"}),
+        (0, -1, {15: "orders"}),
+    ):
+        assert make_community_day(replace(flat, orders=(order(placed, expires),)), "band").news == news
 
 
 def test_the_ends_of_the_band_are_limit_prices_that_the_band_allows():

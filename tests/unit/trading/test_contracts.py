@@ -277,3 +277,31 @@ def test_orders_are_cut_to_the_envelope_of_the_minute():
         {"a1": 6.0, "a2": 2.5, "b1": 3.0, "b2": 2.5},
         {"a1": 6.0, "a2": 1.0, "b1": 3.0, "b2": 1.0},
     ]
+
+
+def test_who_is_joined_is_that_of_each_round():
+    """Joined by the second round alone; B is cut off after the third."""
+    by_cluster = {name: make_mechanism("merit_order") for name in "AB"}
+    group_of, supplied = (
+        np.array([[0, 1], [0, 0], [0, 1]]),
+        np.array([[True, True], [True, True], [True, False]]),
+    )
+    market = Market(group_of, supplied, by_cluster, make_mechanism("merit_order"))
+    made = make_contracts(make_day(BALANCED), make_rounds(*map(community, (0, 20, 40))), market)
+    assert [row for row in rows_of(made) if row[0] == 1] == [(1, "a1", "b2", round(2.0 / 3, 9), 20, 20)]
+    np.testing.assert_allclose(made.bought_kw[:, 0], np.repeat([4.0, 6.0, 4.0], 20))
+    np.testing.assert_allclose(made.bought_kw[:, 2], np.repeat([3.0, 3.0, 0.0], 20))
+
+
+def test_a_group_that_is_no_more_trades_no_more():
+    """First two pairs of clusters, then all four together: what the second pair had agreed ends."""
+    day = make_day(
+        [[5.0, -8.0, 4.0, -3.0]] * 2 + [[1.0, 1.0, 1.0, 1.0]] * 2,
+        clusters=("A", "B", "C", "D"),
+        cluster_of=np.arange(4, dtype=np.int64),
+    )
+    by_cluster = {name: make_mechanism("merit_order") for name in "ABCD"}
+    group_of = np.array([[0, 0, 2, 2], [0, 0, 0, 0]])
+    market = Market(group_of, np.ones((2, 4), dtype=bool), by_cluster, make_mechanism("merit_order"))
+    made = make_contracts(day, make_rounds(community(0), community(30)), market)
+    assert rows_of(made) == [(1, "a1", "a2", 2.5, 0, 30), (1, "b1", "b2", 1.5, 0, 30)]

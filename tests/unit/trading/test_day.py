@@ -261,6 +261,8 @@ def test_engines_without_a_controller_say_so():
         ({"community_mechanism": "merit"}, "merit_order"),
         ({"mechanisms": {"A": "merit"}}, "merit_order"),
         ({"transaction_bytes": -1}, "transaction_bytes"),
+        ({"scenarios": ["joined"], "delays_compared_minutes": [3.0]}, "without the scenario switched"),
+        ({"scenarios": ["joined"], "triggers_compared": [["periodic", 3.0]]}, "without the scenario"),
         ({"scenarios": []}, "no scenario"),
         ({"idle_minutes": 0}, "idle_minutes"),
     ],

@@ -24,6 +24,7 @@ from gridcommons.trading.scenarios import (
     clusters_alone,
     constant_positions,
     group_numbers,
+    joined_clusters,
 )
 
 CONSUMPTION = np.array([[10.0, 20.0, 60.0], [40.0, 5.0, 0.0]])
@@ -236,6 +237,31 @@ def test_what_cannot_be_reached_is_noted_and_goes_on_from_where_it_stands():
     placed = follow(part, make_rounds((0, "community", 0, True)))
     np.testing.assert_array_equal(placed.closed[-1], in_grid(JOINED))
     assert placed.changes[0].moves.switch == ("PCC C",)
+
+
+def test_the_grid_operator_is_told_what_comes_with_the_positions_that_are_reached():
+    part = Scripted([(True, False, True, False)], reason="B-C does not move", refused=("B-C",))
+    placed = follow(part, make_rounds((0, "community", 5, True)))
+    assert placed.expected_kw[0].tolist() == pytest.approx([BALANCE[0].sum(), 0.0])
+    assert placed.shortfall_kw.tolist() == [0.0]
+    assert [note for note in placed.notes if "B-C" in note] == ["2022-06-15 00:05: B-C does not move"]
+
+
+def test_what_goes_unserved_is_known_by_round():
+    dark = (True, False, True, False)
+    placed = follow(Scripted([dark]), make_rounds((0, "cluster", 0, True), (1, "community", 2, True)))
+    assert np.isnan(placed.shortfall_kw[0]) and placed.shortfall_kw[1] == pytest.approx(-BALANCE[0, 2])
+    assert placed.expected_kw[1].tolist() == pytest.approx([BALANCE[0, :2].sum(), 0.0])
+
+
+def test_who_is_joined_and_who_has_a_way_by_positions():
+    study = make_study()
+    clusters = find_clusters(study.grid, study.community.members, study.switches)
+    rows = [JOINED, (True, False, True, False), (False, False, True, True), JOINED]
+    closed = np.array([in_grid(row) for row in rows])
+    label, has_way = joined_clusters(clusters, closed)
+    assert label.tolist() == [[0, 0, 0], [0, 0, 2], [0, 1, 2], [0, 0, 0]]
+    assert has_way.tolist() == [[True] * 3, [True, True, False], [True, False, True], [True] * 3]
 
 
 def test_constant_positions_tell_the_grid_operator_nothing():

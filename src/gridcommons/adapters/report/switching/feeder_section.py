@@ -48,7 +48,7 @@ def changes_table(found: LossMaterial) -> str:
             line = {"switch": name, "change": change, "between": "–", "before#": "–", "after#": "–"}
             if row is not None:
                 a, b = (grid.buses.names[int(ends[row])] for ends in (grid.ways.from_bus, grid.ways.to_bus))
-                line["between"] = f"{a} and {b}"
+                line["between"] = f"{a}\u00a0and\u00a0{b}"
                 for key, flow_kw, scenario in zip(("before#", "after#"), flows, SCENARIOS, strict=True):
                     if np.isfinite(flow_kw[row]):
                         p_kw = float(flow_kw[row]) if found.closed[scenario][row] else 0.0

@@ -45,7 +45,8 @@ def _block(
     while children[trunk[-1]]:
         trunk.append(max(children[trunk[-1]], key=lambda bus: int(reach[bus])))
     rows = dict.fromkeys(trunk, 0)
-    # One column more than there are, so that names do not touch.
+    # One column more than there are: names do not touch, and whatever stands where a lateral goes up or down
+    # is level with its first bus, one column on, and so kept clear of.
     up: _Contour = dict.fromkeys(range(int(column[root]), int(column[trunk[-1]]) + 2), 0)
     down = dict(up)
     for at in reversed(trunk):
@@ -57,8 +58,6 @@ def _block(
                 rows[bus] = row + side * distance
             _add(up, above, side * distance)
             _add(down, below, -side * distance)
-            reached = down if side < 0 else up
-            reached[int(column[at])] = max(reached[int(column[at])], distance)
     return rows, up, down
 
 

@@ -94,7 +94,7 @@ def loss_table(found: LossMaterial) -> str:
                 "mean#": number(float(values.mean()), 2),
                 "energy#": energy(float(values.sum() * found.clock.step_hours)),
                 "most#": number(float(values[step]), 2),
-                "when": found.clock.brief(step) if has_changes(found) else "all the time",
+                "when": found.clock.brief(step) if has_changes(found) else "all\u00a0the\u00a0time",
             }
         )
     return html.table(heads, lines, [line["name"] == "after" for line in lines])

@@ -149,7 +149,7 @@ def order_table(found: LossMaterial, positions: Positions) -> str:
     if found.grid is not None:
         names, ways = found.grid.buses.names, found.grid.ways
         pairs = zip(found.branch_names, ways.from_bus, ways.to_bus, strict=True)
-        ends = {name: f"{names[int(a)]} and {names[int(b)]}" for name, a, b in pairs}
+        ends = {name: f"{names[int(a)]}\u00a0and\u00a0{names[int(b)]}" for name, a, b in pairs}
     heads = {"place#": "step", "what": "operation", "between": "between"}
     heads |= {"loops#": "loops after it"} if loops else {}
     lines = []

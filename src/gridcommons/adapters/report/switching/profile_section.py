@@ -156,4 +156,4 @@ def count_broken(each: BusRange) -> int:
 
 def _where(found: LossMaterial, bus: int, step: int) -> str:
     assert found.grid is not None
-    return f"{found.grid.buses.names[bus]}, {found.clock.brief(step)}"
+    return f"{found.grid.buses.names[bus]}, {found.clock.brief(step)}".replace(" ", "\u00a0")
