@@ -192,17 +192,10 @@ def _simulate_topology(
         _tell_unsolved(study, solution, steps, closed)
     switch_kw = _switch_kw(study, clusters, solution)
     links = len(clusters.graph.links)
-    link_kw, pcc_kw = switch_kw[:, :links], switch_kw[:, links:]
-    # What the main grid delivers before its connection is lost on the way there, or drawn inside the cluster.
+    is_closed = clusters.closed_of(closed)[links:]
     source_kw = _source_kw(grid, solution, injections)
-    pcc_closed = clusters.closed_of(closed)[links:]
-    for zone, rows in enumerate(clusters.sources_of_zone):
-        mine = np.flatnonzero(clusters.pcc_zone == zone)
-        # An open connection carries nothing.
-        first = (*mine[pcc_closed[mine]], *mine)[0]
-        pcc_kw[:, first] += source_kw[:, rows].sum(axis=1) - pcc_kw[:, mine].sum(axis=1)
-    filled.put("pcc_kw", pcc_kw)
-    filled.put("link_kw", link_kw)
+    filled.put("pcc_kw", _delivered_kw(clusters, is_closed, source_kw, switch_kw[:, links:]))
+    filled.put("link_kw", switch_kw[:, :links])
     filled.put("losses_kw", solution.losses_kw())
     filled.put("fixed_kw", np.full(len(steps), _fixed_kw(grid)))
     worst, element = _worst(study, solution, steps)
@@ -213,6 +206,22 @@ def _simulate_topology(
     row = np.arange(len(vm_pu))
     filled.put("vm_pu", np.stack([vm_pu[row, low], vm_pu[row, high]], axis=1))
     filled.put("bus", np.stack([low, high], axis=1))
+
+
+def _delivered_kw(
+    clusters: ClusterMap, is_closed: BoolArray, source_kw: FloatArray, pcc_kw: FloatArray
+) -> FloatArray:
+    """What the main grid delivers over each PCC, (…, PCCs) [kW].
+
+    What it delivers before its connection is lost on the way there, or drawn inside the cluster, and
+    belongs to the first connection of the zone that is closed: an open one carries nothing.
+    """
+    delivered_kw = pcc_kw.copy()
+    for zone, rows in enumerate(clusters.sources_of_zone):
+        mine = np.flatnonzero(clusters.pcc_zone == zone)
+        first = (*mine[is_closed[mine]], *mine)[0]
+        delivered_kw[:, first] += source_kw[:, rows].sum(axis=1) - pcc_kw[:, mine].sum(axis=1)
+    return delivered_kw
 
 
 def _source_kw(grid: Grid, solution: FlowSolution, injections: Injections) -> FloatArray:

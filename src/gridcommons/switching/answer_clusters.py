@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from gridcommons.model.clusters import ClusterMap, gap_share
 from gridcommons.model.envelopes import net_power_kw, within_envelopes
@@ -147,11 +148,6 @@ def _tables(
     time, hours = study.time.stamps(), study.time.step_hours
     names = [switch.name for switch in study.switches]
     shown = np.array(sorted({0, *plan.moves}), dtype=np.int64)
-    operations = [
-        (time[step], number, name, bool(closes))
-        for step, made in plan.moves.items()
-        for number, (name, closes) in enumerate(zip(made.switch, made.closes, strict=True))
-    ]
     return {
         "switch_states": {
             "time": np.repeat(time[shown], len(names)),
@@ -159,12 +155,7 @@ def _tables(
             "switch": text_column(names * len(shown)),
             "closed": plan.closed[shown].ravel(),
         },
-        "operations": {
-            "time": np.array([row[0] for row in operations], dtype=time.dtype),
-            "operation": np.array([row[1] for row in operations], dtype=np.int64),
-            "switch": text_column(row[2] for row in operations),
-            "closes": np.array([row[3] for row in operations], dtype=np.bool_),
-        },
+        "operations": _operations(time, plan),
         "grid_exchange": {
             "scenario": text_column(np.repeat(SCENARIOS, len(time)).tolist()),
             "time": np.tile(time, 2),
@@ -181,6 +172,21 @@ def _tables(
             "planned_shortfall_kw": plan.planned_kw[1],
             "best_shortfall_kw": plan.best_kw[1],
         },
+    }
+
+
+def _operations(time: npt.NDArray[np.datetime64], plan: _Plan) -> Columns:
+    """Each operation of a switch, in the order in which they are safe."""
+    operations = [
+        (time[step], number, name, bool(closes))
+        for step, made in plan.moves.items()
+        for number, (name, closes) in enumerate(zip(made.switch, made.closes, strict=True))
+    ]
+    return {
+        "time": np.array([row[0] for row in operations], dtype=time.dtype),
+        "operation": np.array([row[1] for row in operations], dtype=np.int64),
+        "switch": text_column(row[2] for row in operations),
+        "closes": np.array([row[3] for row in operations], dtype=np.bool_),
     }
 
 

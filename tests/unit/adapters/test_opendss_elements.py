@@ -119,6 +119,13 @@ def test_what_has_no_part_in_the_answer_is_passed_over(tmp_path: Path) -> None:
     assert "1 of class regcontrol do not act: taps stay as they are set" in feeder.notes
 
 
+def test_options_of_solve_count_as_those_of_set_and_loads_neither_scale_nor_grow(tmp_path: Path) -> None:
+    read_text(tmp_path, "solve mode=snap year=0 loadmult=1\nset year=0\n")
+    script = LINE + "solve mode=snap loadmult=0.5\nset year=3\nsolve year=2\n"
+    found = [line.split(": found ")[1].split(",")[0] for line in problems_of(tmp_path, script)]
+    assert found == ["loadmult = '0.5'", "year = '3'", "year = '2'"]
+
+
 def test_everything_that_would_change_the_answer_is_refused_at_once_by_file_and_line(tmp_path: Path) -> None:
     script = (
         "new circuit.c basekv=10\n"

@@ -74,17 +74,23 @@ _SKIPPED_CLASSES = _words(
 )
 """Classes that draw, carry and limit nothing; an element that is built on one of them is refused."""
 _SKIPPED_VERBS = _words(
-    "solve show plot export calcvoltagebases makebuslist sample reset help closedi fileedit formedit "
+    "show plot export calcvoltagebases makebuslist sample reset help closedi fileedit formedit "
     "visualize save summary dump ? get panel about getdata comparecases yearlycurves di_plot addbusmarker "
     "clearbusmarkers uuids cvrtloadshapes"
 )
 _SKIPPED_OPTIONS = _words(
-    "mode number stepsize h hour sec time year maxcontroliter controlmode maxiter maxiterations tolerance "
+    "mode number stepsize h hour sec time maxcontroliter controlmode maxiter maxiterations tolerance "
     "casename overloadreport voltexcept voltexceptionreport demand demandinterval diverbose datapath editor "
     "terminal markswitches marktransformers markcapacitors markregulators nodewidth markercode "
     "switchmarkercode transmarkersize trapezoidal showexport recorder trace algorithm normvminpu normvmaxpu "
     "emergvminpu emergvmaxpu"
 )
+_ONLY = {
+    "loadmult": (1.0, "1: loads are as they are given"),
+    "genmult": (1.0, "1: loads are as they are given"),
+    "year": (0.0, "0: loads do not grow"),
+}
+"""Options that would change every load, with the value that changes none."""
 _NOT_LIKE = ("bus1", "bus2", "bus", "buses", "enabled", "ppm_antifloat", "%imag", "leadlag")
 """Properties that OpenDSS does not take over from the element that another is like."""
 _NEVER_LIKE = ("line", "linecode")
@@ -210,6 +216,7 @@ class _Assembly:
             "more": self._more,
             "batchedit": self._batch_edit,
             "set": self._set,
+            "solve": self._set,
             "clear": self._clear,
             "clearall": self._clear,
             "open": self._move,
@@ -307,9 +314,10 @@ class _Assembly:
                 self._set_frequency(option)
             elif option.name == "voltagebases":
                 self.circuit.voltage_bases_kv = [float(kv) for kv in option.numbers(self.problems)]
-            elif option.name in ("loadmult", "genmult"):
-                if option.number(self.problems) != 1.0:
-                    option.refuse(self.problems, "1: loads are as they are given")
+            elif option.name in _ONLY:
+                value, why = _ONLY[option.name]
+                if option.number(self.problems) != value:
+                    option.refuse(self.problems, why)
             elif option.name not in _SKIPPED_OPTIONS:
                 option.refuse(self.problems, "an option that is known")
 
