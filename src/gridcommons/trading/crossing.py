@@ -6,6 +6,7 @@ arrived cannot matter, not even in the last digit of a sum.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,13 +44,31 @@ class Curve:
 
 def make_curves(orders: Orders) -> tuple[Curve, Curve]:
     """Demand, highest bid first, and supply, lowest ask first; ties in the order of ids."""
-    merit = np.where(orders.is_buy, -orders.price_per_kwh, orders.price_per_kwh)
-    row = np.lexsort((orders.rank, merit, ~orders.is_buy))
-    buys = int(np.count_nonzero(orders.is_buy))
-    demand, supply = (
-        Curve(part, orders.energy_kwh[part], orders.price_per_kwh[part]) for part in (row[:buys], row[buys:])
-    )
-    return demand, supply
+    price_per_kwh = orders.price_per_kwh
+    demand, supply = np.flatnonzero(orders.is_buy), np.flatnonzero(~orders.is_buy)
+    demand = demand[np.argsort(-price_per_kwh[demand])]
+    supply = supply[np.argsort(price_per_kwh[supply])]
+    return _curve(orders, demand), _curve(orders, supply)
+
+
+def _curve(orders: Orders, row: IntArray) -> Curve:
+    price_per_kwh = orders.price_per_kwh[row]
+    row = _ties_by_id(orders, row, price_per_kwh)
+    return Curve(row, orders.energy_kwh[row], price_per_kwh)
+
+
+def _ties_by_id(orders: Orders, row: IntArray, price_per_kwh: FloatArray) -> IntArray:
+    """Rows in the order of price, those of one price in the order of ids; only these ids are compared."""
+    same = price_per_kwh[1:] == price_per_kwh[:-1]
+    if not same.any():
+        return row
+    place = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    level = np.cumsum(np.append(True, ~same))[place].tolist()
+    tied = row[place].tolist()
+    by_id = sorted(zip(level, (orders.order[each] for each in tied), tied, strict=True))
+    ordered = row.copy()
+    ordered[place] = [each for _, _, each in by_id]
+    return ordered
 
 
 def level_starts(price_per_kwh: FloatArray) -> IntArray:
@@ -78,14 +97,26 @@ def clearing_prices(demand: Curve, supply: Curve) -> tuple[float, float]:
     """
     bids, bid_kwh = demand.price_per_kwh[::-1], np.concatenate([[0.0], np.cumsum(demand.energy_kwh)])
     asks, ask_kwh = supply.price_per_kwh, np.concatenate([[0.0], np.cumsum(supply.energy_kwh)])
-    price = np.unique(np.concatenate([bids, asks]))
-    bid_above = bid_kwh[len(bids) - np.searchsorted(bids, price, "right")]
-    bid_from = bid_kwh[len(bids) - np.searchsorted(bids, price, "left")]
-    asked_to = ask_kwh[np.searchsorted(asks, price, "right")]
-    asked_below = ask_kwh[np.searchsorted(asks, price, "left")]
-    low = price[bid_above <= asked_to * (1.0 + EQUAL_SHARE)][0]
-    high = price[asked_below <= bid_from * (1.0 + EQUAL_SHARE)][-1]
+
+    def demand_is_met(price: float) -> bool:
+        bid_above = bid_kwh[len(bids) - bids.searchsorted(price, "right")]
+        asked_to = ask_kwh[asks.searchsorted(price, "right")]
+        return bool(bid_above <= asked_to * (1.0 + EQUAL_SHARE))
+
+    def supply_is_too_long(price: float) -> bool:
+        bid_from = bid_kwh[len(bids) - bids.searchsorted(price, "left")]
+        asked_below = ask_kwh[asks.searchsorted(price, "left")]
+        return bool(asked_below > bid_from * (1.0 + EQUAL_SHARE))
+
+    # Both turn from false to true once as the price rises, so that bisection finds where.
+    low = min(side[first] for side in (bids, asks) if (first := _first(side, demand_is_met)) < len(side))
+    high = max(side[first - 1] for side in (bids, asks) if (first := _first(side, supply_is_too_long)) > 0)
     return float(low), float(high)
+
+
+def _first(price_per_kwh: FloatArray, holds: Callable[[float], bool]) -> int:
+    """Place of the first of rising prices at which something holds; their number where it never does."""
+    return bisect_left(range(len(price_per_kwh)), True, key=lambda place: holds(float(price_per_kwh[place])))
 
 
 Ration = Callable[[FloatArray, FloatArray, float], FloatArray]

@@ -44,12 +44,14 @@ def lay_side_by_side(first_kwh: FloatArray, second_kwh: FloatArray) -> Pairs:
     if not len(first_end) or not len(second_end):
         return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     total = min(first_end[-1], second_end[-1])
-    cut = np.unique(np.minimum(np.concatenate([[0.0], first_end, second_end]), total))
-    energy_kwh, middle = np.diff(cut), 0.5 * (cut[1:] + cut[:-1])
-    real = energy_kwh > EQUAL_SHARE * total
-    energy_kwh, middle = energy_kwh[real], middle[real]
-    first = np.searchsorted(first_end, middle)
-    second = np.searchsorted(second_end, middle)
+    end_kwh = np.minimum(np.concatenate([[0.0], first_end, second_end]), total)
+    order = np.argsort(end_kwh, kind="stable")
+    energy_kwh = np.diff(end_kwh[order])
+    real = np.flatnonzero(energy_kwh > EQUAL_SHARE * total)
+    energy_kwh = energy_kwh[real]
+    # As many bars of a side end before an overlap as there are ends of theirs among the cuts up to it.
+    first = np.cumsum((order > 0) & (order <= len(first_end)), dtype=np.int64)[real]
+    second = real - first
     for place, length_kwh in ((first, first_kwh), (second, second_kwh)):
         energy_kwh = _within(energy_kwh, place, length_kwh)
     return Pairs(first, second, energy_kwh)
