@@ -1,6 +1,7 @@
 """The one place where an optimisation model meets a solver; only an optimal answer comes back.
 
-Dual signs are normalised here and nowhere else: μ ≥ 0 on ≤ rows of a minimisation.
+Dual signs are normalised here and nowhere else: μ ≥ 0 where a minimisation is held by the upper end of a
+row, μ ≤ 0 where by the lower one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PRESOLVE_FROM = 100_000
 
 @dataclass(frozen=True, eq=False)
 class LinearProgram:
-    """min cost·x subject to matrix x ≤ row_max, lower ≤ x ≤ upper.
+    """min cost·x subject to row_min ≤ matrix x ≤ row_max, lower ≤ x ≤ upper.
 
     Parameters
     ----------
@@ -35,6 +36,8 @@ class LinearProgram:
         Bounds.
     whole : (variables,), optional
         Which variables are whole numbers; the duals of such a program mean nothing.
+    row_min : (rows,), optional
+        Left-hand sides; without them no row has one. Equal to the right-hand side in an equation.
     """
 
     cost: FloatArray
@@ -43,11 +46,12 @@ class LinearProgram:
     lower: FloatArray
     upper: FloatArray
     whole: BoolArray | None = None
+    row_min: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """An optimal solution: ``x`` (variables,), ``objective``, ``mu`` (rows,) ≥ 0."""
+    """An optimum: ``x`` (variables,), ``objective``, and ``mu`` (rows,), ≥ 0 at the upper end of a row."""
 
     x: FloatArray
     objective: float
@@ -127,7 +131,8 @@ def _model(program: LinearProgram) -> tuple[Any, FloatArray]:
     lp = HighsLp()
     lp.num_row_, lp.num_col_ = rows, columns
     lp.col_cost_, lp.col_lower_, lp.col_upper_ = program.cost, program.lower, program.upper
-    lp.row_lower_, lp.row_upper_ = np.full(rows, -np.inf), program.row_max / scale
+    row_min = np.full(rows, -np.inf) if program.row_min is None else program.row_min / scale
+    lp.row_lower_, lp.row_upper_ = row_min, program.row_max / scale
     lp.a_matrix_.format_ = MatrixFormat.kRowwise
     lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
     lp.a_matrix_.index_ = matrix.indices.astype(np.int32)

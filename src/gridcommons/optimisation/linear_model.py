@@ -1,0 +1,265 @@
+"""A linear program written as a paper writes it: named variables, named constraints, arrays over steps.
+
+``LinearModel`` hands out variables as arrays of cells, a ``Linear`` each; what is added, weighted and cut
+of them is a ``Linear`` again; ``require`` keeps rows under the name of their law. A program without a
+feasible point is explained by the same names: which law, in which cell, lacks how much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+from gridcommons.optimisation.solve import LinearProgram, Optimum, solve
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """An array of linear expressions, Σ weight · variable + constant in each cell.
+
+    Parameters
+    ----------
+    constant : (...)
+        Constant of each cell; its shape is the shape of the array.
+    cell, column, weight : (terms,)
+        Flat cell, variable and weight of each term.
+    """
+
+    constant: FloatArray
+    cell: IntArray
+    column: IntArray
+    weight: FloatArray
+
+    __array_ufunc__ = None
+    """So that an array on the left leaves the operation to this class."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array of expressions."""
+        return self.constant.shape
+
+    def __add__(self, other: Linear | npt.ArrayLike) -> Linear:
+        """Sum by cell; a number counts in every cell, other shapes must be equal."""
+        if not isinstance(other, Linear):
+            added = self.constant + np.asarray(other, dtype=np.float64)
+            if added.shape != self.shape:
+                raise ValueError(f"found {added.shape} cells in a sum, expected {self.shape}")
+            return Linear(added, self.cell, self.column, self.weight)
+        if other.shape != self.shape:
+            raise ValueError(f"found {other.shape} cells in a sum, expected {self.shape}")
+        return Linear(
+            self.constant + other.constant,
+            np.concatenate([self.cell, other.cell]),
+            np.concatenate([self.column, other.column]),
+            np.concatenate([self.weight, other.weight]),
+        )
+
+    def __mul__(self, factor: npt.ArrayLike) -> Linear:
+        """Every cell weighted, by one number or by an array of the same shape (or one that spreads to it)."""
+        by_cell = np.broadcast_to(np.asarray(factor, dtype=np.float64), self.shape)
+        weight = self.weight * by_cell.ravel()[self.cell]
+        return Linear(self.constant * by_cell, self.cell, self.column, weight)
+
+    def __neg__(self) -> Linear:
+        """Every sign turned."""
+        return self * -1.0
+
+    def __sub__(self, other: Linear | npt.ArrayLike) -> Linear:
+        """Difference by cell."""
+        return self + (-other if isinstance(other, Linear) else -np.asarray(other, dtype=np.float64))
+
+    def __rsub__(self, other: npt.ArrayLike) -> Linear:
+        """Difference by cell, from an array."""
+        return -self + other
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __getitem__(self, key: Any) -> Linear:
+        """Some of the cells, by anything that picks each at most once: slices, masks, rows."""
+        taken = np.arange(self.constant.size).reshape(self.shape)[key]
+        new_cell = np.full(self.constant.size, -1, dtype=np.int64)
+        new_cell[taken.ravel()] = np.arange(taken.size)
+        if np.count_nonzero(new_cell >= 0) != taken.size:
+            raise ValueError("found a cell taken twice, expected each at most once")
+        cell = new_cell[self.cell]
+        kept = cell >= 0
+        return Linear(np.asarray(self.constant[key]), cell[kept], self.column[kept], self.weight[kept])
+
+    def sum(self, axis: int) -> Linear:
+        """Sum along an axis."""
+        place = list(np.unravel_index(self.cell, self.shape))
+        del place[axis % len(self.shape)]
+        constant = np.asarray(self.constant.sum(axis=axis))
+        cell = np.ravel_multi_index(tuple(place), constant.shape) if place else np.zeros_like(self.cell)
+        return Linear(constant, np.asarray(cell, dtype=np.int64), self.column, self.weight)
+
+    def value(self, x: FloatArray) -> FloatArray:
+        """What the expressions come to at a point, shape (...)."""
+        terms = np.bincount(self.cell, self.weight * x[self.column], self.constant.size)
+        return np.asarray(self.constant + terms.reshape(self.shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Constraints of one law: lower ≤ expression ≤ upper in every cell."""
+
+    name: str
+    expression: Linear
+    lower: FloatArray
+    upper: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Shortfall:
+    """What a law lacks in a cell of a program without a feasible point.
+
+    Parameters
+    ----------
+    name : str
+        The law.
+    cell : tuple of int
+        Where: its place in the array of rows.
+    amount : float
+        By how much the expression stays below its lower end (positive) or above its upper end (negative).
+    """
+
+    name: str
+    cell: tuple[int, ...]
+    amount: float
+
+
+@dataclass(eq=False)
+class LinearModel:
+    """Variables, constraints and costs, until they are solved as one program."""
+
+    lower: list[FloatArray] = field(default_factory=list)
+    upper: list[FloatArray] = field(default_factory=list)
+    whole: list[BoolArray] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    costs: list[Linear] = field(default_factory=list)
+    columns: int = 0
+
+    def variable(
+        self,
+        shape: tuple[int, ...],
+        lower: npt.ArrayLike = 0.0,
+        upper: npt.ArrayLike = np.inf,
+        *,
+        whole: bool = False,
+    ) -> Linear:
+        """New variables, one a cell.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Such as (assets, steps).
+        lower, upper : (...)
+            Bounds, spread over the shape.
+        whole : bool
+            Whether they are whole numbers.
+        """
+        size = int(np.prod(shape))
+        self.lower.append(np.broadcast_to(np.asarray(lower, dtype=np.float64), shape).ravel())
+        self.upper.append(np.broadcast_to(np.asarray(upper, dtype=np.float64), shape).ravel())
+        self.whole.append(np.full(size, whole))
+        column = np.arange(self.columns, self.columns + size, dtype=np.int64)
+        self.columns += size
+        return Linear(np.zeros(shape), np.arange(size, dtype=np.int64), column, np.ones(size))
+
+    def require(
+        self,
+        name: str,
+        expression: Linear,
+        *,
+        lower: npt.ArrayLike = -np.inf,
+        upper: npt.ArrayLike = np.inf,
+    ) -> None:
+        """Keep lower ≤ expression ≤ upper in every cell, under the name of the law."""
+        ends = (
+            np.broadcast_to(np.asarray(end, dtype=np.float64), expression.shape) for end in (lower, upper)
+        )
+        self.rows.append(Rows(name, expression, *ends))
+
+    def require_equal(self, name: str, expression: Linear, value: npt.ArrayLike = 0.0) -> None:
+        """Keep expression = value in every cell."""
+        self.require(name, expression, lower=value, upper=value)
+
+    def add_cost(self, expression: Linear) -> None:
+        """Add the sum of all cells to what is minimised."""
+        self.costs.append(expression)
+
+    def solve(self) -> Optimum:
+        """The optimum; ``Linear.value(optimum.x)`` reads any expression, the objective is without constants.
+
+        Raises
+        ------
+        InfeasibleError
+            There is no feasible point; ``shortfalls`` says why.
+        NotConvergedError
+            The solver ended without an optimum.
+        """
+        return solve(self._program(self.costs, self.rows))
+
+    def shortfalls(self, names: Sequence[str], tolerance: float = 1e-6) -> list[Shortfall]:
+        """Least break of the named laws that leaves a feasible point, largest first; empty if none is needed.
+
+        Raises
+        ------
+        InfeasibleError
+            Even without these laws there is no feasible point.
+        """
+        kept = [rows for rows in self.rows if rows.name not in names]
+        elastic = LinearModel(self.lower[:], self.upper[:], self.whole[:], kept, columns=self.columns)
+        broken = []
+        for rows in self.rows:
+            if rows.name in names:
+                below, above = (elastic.variable(rows.expression.shape) for _ in range(2))
+                expression = rows.expression + below - above
+                elastic.require(rows.name, expression, lower=rows.lower, upper=rows.upper)
+                elastic.add_cost(below + above)
+                broken.append((rows.name, below - above))
+        x = elastic.solve().x
+        found = [
+            Shortfall(name, tuple(map(int, cell)), float(amount[tuple(cell)]))
+            for name, expression in broken
+            for amount in [expression.value(x)]
+            for cell in np.argwhere(np.abs(amount) > tolerance)
+        ]
+        return sorted(found, key=lambda each: -abs(each.amount))
+
+    def _program(self, costs: Iterable[Linear], rows: Sequence[Rows]) -> LinearProgram:
+        cost = np.zeros(self.columns)
+        for each in costs:
+            cost += np.bincount(each.column, each.weight, self.columns)
+        whole = np.concatenate([np.zeros(0, bool), *self.whole])
+        return LinearProgram(
+            cost=cost,
+            matrix=_matrix([each.expression for each in rows], self.columns),
+            row_max=_joined([each.upper - each.expression.constant for each in rows]),
+            lower=_joined(self.lower),
+            upper=_joined(self.upper),
+            whole=whole if whole.any() else None,
+            row_min=_joined([each.lower - each.expression.constant for each in rows]),
+        )
+
+
+def _matrix(expressions: Sequence[Linear], columns: int) -> csr_array:
+    start = np.cumsum([0, *(each.constant.size for each in expressions)])
+    weight = _joined([each.weight for each in expressions])
+    none = np.zeros(0, dtype=np.int64)
+    row = np.concatenate(
+        [none, *(each.cell + first for each, first in zip(expressions, start, strict=False))]
+    )
+    column = np.concatenate([none, *(each.column for each in expressions)])
+    return csr_array((weight, (row, column)), shape=(int(start[-1]), columns))
+
+
+def _joined(arrays: Sequence[FloatArray]) -> FloatArray:
+    return np.concatenate([np.zeros(0), *(each.ravel() for each in arrays)])
