@@ -63,11 +63,11 @@ def _ties_by_id(orders: Orders, row: IntArray, price_per_kwh: FloatArray) -> Int
     if not same.any():
         return row
     place = np.flatnonzero(np.append(same, False) | np.append(False, same))
-    level = np.cumsum(np.append(True, ~same))[place].tolist()
-    tied = row[place].tolist()
-    by_id = sorted(zip(level, (orders.order[each] for each in tied), tied, strict=True))
+    level, tied = np.cumsum(np.append(True, ~same))[place], row[place]
+    ids = [orders.order[each] for each in tied.tolist()]
+    by_id = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.int64)
     ordered = row.copy()
-    ordered[place] = [each for _, _, each in by_id]
+    ordered[place] = tied[by_id[np.argsort(level[by_id], kind="stable")]]
     return ordered
 
 
