@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from gridcommons.adapters.parquet_results import read_result
-from gridcommons.adapters.report.clock import Clock
 from gridcommons.adapters.report.flexibility.stage_words import party_colours
-from gridcommons.adapters.report.grid import GridPicture, LimitBook, read_grid, read_limits
+from gridcommons.adapters.report.material import ResultMaterial, read_clock
 from gridcommons.adapters.report.tables import Names, Part, ResultTables
 from gridcommons.model.grid import FloatArray
 
@@ -24,31 +23,16 @@ _LEAST_EXCESS_PERCENT = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
-    """A result folder and what all sections need of it.
+class Material(ResultMaterial):
+    """A result of flexibility, and what all sections need of it.
 
     Parameters
     ----------
-    tables : ResultTables
-        The tables.
-    summary, provenance : dict
-        As the run left them.
-    clock : Clock
-        Intervals of the result.
     stages : tuple of str
         The baseline and the instruments, in their order.
     """
 
-    tables: ResultTables
-    summary: dict[str, Any]
-    provenance: dict[str, Any]
-    clock: Clock
     stages: tuple[str, ...]
-
-    @property
-    def currency(self) -> str:
-        """Currency of the study; may be empty."""
-        return str(self.provenance.get("currency") or "")
 
     @property
     def per_kwh(self) -> str:
@@ -64,16 +48,6 @@ class Material:
         """Rows of ``violations``."""
         columns = ("time", "scenario", "element", "kind", "value", "limit", "excess", "excess_kw")
         return self.tables.whole("violations", columns)
-
-    @cached_property
-    def grid(self) -> GridPicture | None:
-        """The grid; None where the result does not describe it."""
-        return read_grid(self.tables)
-
-    @cached_property
-    def limits(self) -> LimitBook | None:
-        """The limits; None where there is no grid."""
-        return None if self.grid is None else read_limits(self.tables, self.clock, self.grid)
 
     @cached_property
     def aggregators(self) -> tuple[str, ...]:
@@ -131,17 +105,7 @@ def read_material(folder: Path) -> Material:
     """What a run left in a folder."""
     result, tables = read_result(folder), ResultTables(folder)
     stages = tuple(str(stage) for stage in result.summary.get("stages") or ("baseline",))
-    return Material(tables, result.summary, result.provenance, _clock(tables, result), stages)
-
-
-def _clock(tables: ResultTables, result: Any) -> Clock:
-    """From the first time of any table over all intervals; without one, a single interval."""
-    zone = str(result.provenance.get("timezone") or "UTC")
     minutes = float(result.provenance.get("step_minutes") or 60.0)
     steps = int(result.summary.get("steps") or 1)
-    for table in _TIMED:
-        times = tables.whole(table, ("time",))["time"]
-        if len(times):
-            span = (times.max() - times.min()) / np.timedelta64(1, "m")
-            return Clock(times.min(), minutes, max(steps, round(span / minutes) + 1), zone)
-    return Clock(np.datetime64(0, "ms"), minutes, steps, zone)
+    clock = read_clock(tables, result.provenance, _TIMED, minutes, steps)
+    return Material(tables, result.summary, result.provenance, clock, stages)

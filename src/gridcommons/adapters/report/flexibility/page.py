@@ -18,10 +18,9 @@ from gridcommons.adapters.report.flexibility.reprofiling_section import reprofil
 from gridcommons.adapters.report.flexibility.stage_words import stage_name
 from gridcommons.adapters.report.flexibility.tariff_section import tariff_section
 from gridcommons.adapters.report.flexibility.tiles import make_tiles
-from gridcommons.adapters.report.html import Page, Section
-from gridcommons.adapters.report.origin import origin_section
+from gridcommons.adapters.report.html import Page
+from gridcommons.adapters.report.material import make_sections
 from gridcommons.adapters.report.phrases import listed
-from gridcommons.adapters.report.style import style
 
 _SECTIONS = (
     loading_section,
@@ -40,13 +39,8 @@ _SECTIONS = (
 def make_page(folder: Path) -> Page:
     """The page of a result of the task ``flexibility``."""
     found = read_material(folder)
-    with style():
-        made = [make(found) for make in _SECTIONS]
-    sections: list[Section] = [section for section in made if section is not None]
-    title = str(found.provenance.get("study") or folder.name)
-    return Page(
-        title, _kicker(found), lead(found), make_tiles(found), [*sections, origin_section(found.provenance)]
-    )
+    sections = make_sections(found, _SECTIONS)
+    return Page(found.title, _kicker(found), lead(found), make_tiles(found), sections)
 
 
 def _kicker(found: Material) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gridcommons.adapters.parquet_results import read_result
-from gridcommons.adapters.report.clock import Bins, Clock, make_bins
 from gridcommons.adapters.report.clusters.colours import cluster_colours
 from gridcommons.adapters.report.clusters.switch_day import SwitchDay, read_switch_day
-from gridcommons.adapters.report.switching.window import read_clock
+from gridcommons.adapters.report.material import ResultMaterial, read_clock
 from gridcommons.adapters.report.tables import Part, ResultTables, of_scenario
 from gridcommons.model.grid import FloatArray, IntArray
 
@@ -24,38 +22,13 @@ _TIMED = ("grid_exchange", "switching_gap", "switch_flows")
 
 
 @dataclass(frozen=True, eq=False)
-class ClusterMaterial:
-    """A result folder and what all sections need of it.
-
-    Parameters
-    ----------
-    tables : ResultTables
-        The tables.
-    summary, provenance : dict
-        As the run left them.
-    clock : Clock
-        The intervals of the result.
-    """
-
-    tables: ResultTables
-    summary: dict[str, Any]
-    provenance: dict[str, Any]
-    clock: Clock
-
-    def figure(self, name: str) -> float:
-        """A figure of the summary; NaN where it has none."""
-        value = self.summary.get(name)
-        return float("nan") if value is None else float(value)
+class ClusterMaterial(ResultMaterial):
+    """A result between clusters, and what all sections need of it."""
 
     @property
     def is_timed(self) -> bool:
         """Whether a table tells which intervals these are."""
         return any(table in self.tables for table in _TIMED)
-
-    @cached_property
-    def bins(self) -> Bins:
-        """Intervals, or hours or days where these are too many to draw."""
-        return make_bins(self.clock)
 
     @cached_property
     def exchange_kw(self) -> dict[str, dict[str, FloatArray]]:
@@ -118,5 +91,6 @@ class ClusterMaterial:
 def read_clusters(folder: Path) -> ClusterMaterial:
     """What a run between clusters left in a folder."""
     result, tables = read_result(folder), ResultTables(folder)
-    clock = read_clock(tables, result.provenance, _TIMED)
+    minutes = float(result.provenance.get("step_minutes") or 1.0)
+    clock = read_clock(tables, result.provenance, _TIMED, minutes)
     return ClusterMaterial(tables, result.summary, result.provenance, clock)

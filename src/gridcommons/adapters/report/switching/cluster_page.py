@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.html import Page, Section
-from gridcommons.adapters.report.origin import origin_section
-from gridcommons.adapters.report.style import style
+from gridcommons.adapters.report.html import Page
+from gridcommons.adapters.report.material import make_sections
 from gridcommons.adapters.report.switching.cluster_exchange import exchange_section, gap_section
 from gridcommons.adapters.report.switching.cluster_lead import lead
 from gridcommons.adapters.report.switching.cluster_material import ClusterMaterial, read_clusters
@@ -26,12 +25,8 @@ _SECTIONS = (exchange_section, topology_section, map_section, gap_section, opera
 def make_cluster_page(folder: Path) -> Page:
     """The page of a result of ``objective = "exchange"`` or ``"injection"``."""
     found = read_clusters(folder)
-    with style():
-        made = [make(found) for make in _SECTIONS]
-    sections: list[Section] = [section for section in made if section is not None]
-    title = str(found.provenance.get("study") or folder.name)
-    origin = origin_section(found.provenance)
-    return Page(title, _kicker(found), lead(found), make_tiles(found), [*sections, origin])
+    sections = make_sections(found, _SECTIONS)
+    return Page(found.title, _kicker(found), lead(found), make_tiles(found), sections)
 
 
 def _kicker(found: ClusterMaterial) -> str:

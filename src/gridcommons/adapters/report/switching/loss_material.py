@@ -5,24 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gridcommons.adapters.parquet_results import read_result
-from gridcommons.adapters.report.clock import Bins, Clock, make_bins
+from gridcommons.adapters.report.clock import Clock
 from gridcommons.adapters.report.grid import (
     TOLERANCE,
     GridPicture,
     LimitBook,
     Snapshot,
-    read_grid,
-    read_limits,
     snapshot_where,
     time_scalar,
 )
+from gridcommons.adapters.report.material import ResultMaterial, read_clock
 from gridcommons.adapters.report.switching.positions import Positions, read_positions
-from gridcommons.adapters.report.switching.window import read_clock
 from gridcommons.adapters.report.tables import Names, ResultTables, of_scenario
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 
@@ -43,38 +40,13 @@ class BusRange:
 
 
 @dataclass(frozen=True, eq=False)
-class LossMaterial:
-    """A result folder and what all sections need of it.
-
-    Parameters
-    ----------
-    tables : ResultTables
-        The tables.
-    summary, provenance : dict
-        As the run left them.
-    clock : Clock
-        The intervals of the result.
-    """
-
-    tables: ResultTables
-    summary: dict[str, Any]
-    provenance: dict[str, Any]
-    clock: Clock
-
-    def figure(self, name: str) -> float:
-        """A figure of the summary; NaN where it has none."""
-        value = self.summary.get(name)
-        return float("nan") if value is None else float(value)
+class LossMaterial(ResultMaterial):
+    """A result of least losses, and what all sections need of it."""
 
     @property
     def is_timed(self) -> bool:
         """Whether a table tells which intervals these are."""
         return any(table in self.tables for table in _TIMED)
-
-    @cached_property
-    def bins(self) -> Bins:
-        """Intervals, or hours or days where these are too many to draw."""
-        return make_bins(self.clock)
 
     @cached_property
     def losses_kw(self) -> dict[str, FloatArray]:
@@ -99,16 +71,6 @@ class LossMaterial:
     def positions(self) -> Positions | None:
         """Positions of the switches and operations."""
         return read_positions(self.tables)
-
-    @cached_property
-    def grid(self) -> GridPicture | None:
-        """The grid, where the result describes it."""
-        return read_grid(self.tables)
-
-    @cached_property
-    def limits(self) -> LimitBook | None:
-        """Its limits."""
-        return None if self.grid is None else read_limits(self.tables, self.clock, self.grid)
 
     @cached_property
     def branch_names(self) -> list[str]:
@@ -160,7 +122,8 @@ class LossMaterial:
 def read_losses(folder: Path) -> LossMaterial:
     """What a run for least losses left in a folder."""
     result, tables = read_result(folder), ResultTables(folder)
-    clock = read_clock(tables, result.provenance, _TIMED)
+    minutes = float(result.provenance.get("step_minutes") or 1.0)
+    clock = read_clock(tables, result.provenance, _TIMED, minutes)
     return LossMaterial(tables, result.summary, result.provenance, clock)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.html import Page, Section
-from gridcommons.adapters.report.origin import origin_section
-from gridcommons.adapters.report.style import style
+from gridcommons.adapters.report.html import Page
+from gridcommons.adapters.report.material import make_sections
 from gridcommons.adapters.report.switching.feeder_section import feeder_section
 from gridcommons.adapters.report.switching.loss_lead import lead
 from gridcommons.adapters.report.switching.loss_material import LossMaterial, read_losses
@@ -25,12 +24,8 @@ _SECTIONS = (feeder_section, loss_section, profile_section, operation_section, v
 def make_loss_page(folder: Path) -> Page:
     """The page of a result of ``objective = "losses"``."""
     found = read_losses(folder)
-    with style():
-        made = [make(found) for make in _SECTIONS]
-    sections: list[Section] = [section for section in made if section is not None]
-    title = str(found.provenance.get("study") or folder.name)
-    origin = origin_section(found.provenance)
-    return Page(title, _kicker(found), lead(found), make_tiles(found), [*sections, origin])
+    sections = make_sections(found, _SECTIONS)
+    return Page(found.title, _kicker(found), lead(found), make_tiles(found), sections)
 
 
 def _kicker(found: LossMaterial) -> str:

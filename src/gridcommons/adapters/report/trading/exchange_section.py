@@ -36,7 +36,7 @@ def exchange_section(found: Material) -> Section | None:
     listed = "; ".join(f"{scenario_name(name)}: {SCENARIO_WORDS.get(name, name)}" for name in shown)
     said = f"{listed[:1].upper()}{listed[1:]}. {_least(found)}"
     if "members" in found.scenarios and "members" not in shown:
-        alone = energy(found.figure("members", "fed_in_kwh"))
+        alone = energy(found.figure_in("members", "fed_in_kwh"))
         said += f" Members alone, who would feed in {alone}, are left out of this picture."
     body = html.text(said) + html.figure(draw_fed_in(found, shown))
     if found.switched is not None:
@@ -89,4 +89,4 @@ def draw_fed_in(found: Material, shown: list[str]) -> Chart:
 
 
 def _entry(found: Material, name: str) -> str:
-    return f"{scenario_name(name)}: {energy(found.figure(name, 'fed_in_kwh'))}"
+    return f"{scenario_name(name)}: {energy(found.figure_in(name, 'fed_in_kwh'))}"

@@ -30,7 +30,7 @@ def lead(found: Material) -> str:
 
 def worth_of_switches(found: Material) -> float:
     """What a day costs less when switches follow the market than with all closed; NaN without the two."""
-    return found.figure("joined", "bill_amount") - found.figure("switched", "bill_amount")
+    return found.figure_in("joined", "bill_amount") - found.figure_in("switched", "bill_amount")
 
 
 def _unbroken(words: str) -> str:
@@ -44,7 +44,7 @@ def _fed_in(found: Material) -> str:
     who = f"{times(int(found.summary.get('members') or 0), 'member')} in "
     who += times(int(found.summary.get("clusters") or 0), "cluster")
     parts = [
-        f"<b>{energy(found.figure(name, 'fed_in_kwh'))}</b> {_FED_IN.get(name, escaped(name))}"
+        f"<b>{energy(found.figure_in(name, 'fed_in_kwh'))}</b> {_FED_IN.get(name, escaped(name))}"
         for name in found.scenarios
     ]
     return f"{when}, {who} feed into the main grid {listed(parts)}."
@@ -81,7 +81,7 @@ def _compared(found: Material, step: int) -> str:
 
 def _worth(found: Material) -> str:
     """What the day costs, and what of it is due to the switches."""
-    costs = {name: found.figure(name, "bill_amount") for name in found.scenarios}
+    costs = {name: found.figure_in(name, "bill_amount") for name in found.scenarios}
     known = {name: cost for name, cost in costs.items() if np.isfinite(cost)}
     if not known:
         return ""
@@ -107,7 +107,7 @@ def _worth_of_switches(found: Material) -> str:
 
 
 def _unserved(found: Material) -> str:
-    lost = found.figure(found.last, "unserved_kwh")
+    lost = found.figure_in(found.last, "unserved_kwh")
     if not lost > LEAST_KW:
         return ""
     return f"<b>{energy(lost)}</b> of consumption {'go' if number(lost) != '1' else 'goes'} unserved."

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gridcommons.adapters.parquet_results import read_result
-from gridcommons.adapters.report.clock import Bins, Clock, make_bins
 from gridcommons.adapters.report.clusters.colours import cluster_colours
 from gridcommons.adapters.report.clusters.switch_day import SwitchDay, read_switch_day
 from gridcommons.adapters.report.figures import number
+from gridcommons.adapters.report.material import ResultMaterial, figure_of, read_clock
 from gridcommons.adapters.report.tables import Part, ResultTables, of_scenario
 from gridcommons.adapters.report.trading.scenario_words import SCENARIO_NAMES
 from gridcommons.model.grid import FloatArray, Names
@@ -48,45 +48,24 @@ class Exchange:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
-    """A result folder and what all sections need of it.
+class Material(ResultMaterial):
+    """A result of trading by the minute, and what all sections need of it.
 
     Parameters
     ----------
-    tables : ResultTables
-        The tables.
-    summary, provenance : dict
-        As the run left them.
-    clock : Clock
-        The minutes of the result.
     scenarios : tuple of str
         Those that were run, in the order of the source.
     """
 
-    tables: ResultTables
-    summary: dict[str, Any]
-    provenance: dict[str, Any]
-    clock: Clock
     scenarios: Names
-
-    @property
-    def currency(self) -> str:
-        """Currency of the study; may be empty."""
-        return str(self.provenance.get("currency") or "")
 
     def amount(self, value: float, digits: int = 2) -> str:
         """Money: ``3 072.89 EUR``."""
         return f"{number(value, digits)} {self.currency}".rstrip()
 
-    def figure(self, scenario: str, name: str) -> float:
+    def figure_in(self, scenario: str, name: str) -> float:
         """A figure of a scenario as the summary has it; NaN where it has none."""
-        value = (self.summary.get("scenarios") or {}).get(scenario, {}).get(name)
-        return float("nan") if value is None else float(value)
-
-    @cached_property
-    def bins(self) -> Bins:
-        """Minutes, or hours or days where these are too many to draw."""
-        return make_bins(self.clock)
+        return figure_of((self.summary.get("scenarios") or {}).get(scenario, {}), name)
 
     @cached_property
     def last(self) -> str:
@@ -186,19 +165,9 @@ def read_material(folder: Path) -> Material:
         *(name for name in SCENARIO_NAMES if name in known),
         *(n for n in known if n not in SCENARIO_NAMES),
     ]
-    zone = str(result.provenance.get("timezone") or "UTC")
-    clock = _clock(tables, int(result.summary.get("minutes") or 1), zone)
+    minutes = int(result.summary.get("minutes") or 1)
+    clock = read_clock(tables, result.provenance, _TIMED, 1.0, minutes)
     return Material(tables, result.summary, result.provenance, clock, tuple(names))
-
-
-def _clock(tables: ResultTables, minutes: int, zone: str) -> Clock:
-    """From the first minute of any table over all of them."""
-    for table in _TIMED:
-        times = tables.whole(table, ("time",))["time"]
-        if len(times):
-            span = round((times.max() - times.min()) / np.timedelta64(1, "m"))
-            return Clock(times.min(), 1.0, max(minutes, span + 1), zone)
-    return Clock(np.datetime64(0, "ms"), 1.0, minutes, zone)
 
 
 def _none_of(rows: Part) -> Part:

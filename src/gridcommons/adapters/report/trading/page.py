@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.html import Page, Section
-from gridcommons.adapters.report.origin import origin_section
-from gridcommons.adapters.report.style import style
+from gridcommons.adapters.report.html import Page
+from gridcommons.adapters.report.material import make_sections
 from gridcommons.adapters.report.trading.exchange_section import exchange_section
 from gridcommons.adapters.report.trading.lead import lead
 from gridcommons.adapters.report.trading.map_section import map_section
@@ -40,13 +39,9 @@ _SECTIONS = (
 def make_page(folder: Path) -> Page:
     """The page of a result of the task ``trading``."""
     found = read_material(folder)
-    with style():
-        made = [make(found) for make in _SECTIONS] if found.scenarios else []
-    sections: list[Section] = [section for section in made if section is not None]
-    title = str(found.provenance.get("study") or folder.name)
-    return Page(
-        title, _kicker(found), lead(found), make_tiles(found), [*sections, origin_section(found.provenance)]
-    )
+    makers = _SECTIONS if found.scenarios else ()
+    sections = make_sections(found, makers)
+    return Page(found.title, _kicker(found), lead(found), make_tiles(found), sections)
 
 
 def _kicker(found: Material) -> str:

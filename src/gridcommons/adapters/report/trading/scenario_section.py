@@ -46,7 +46,7 @@ def draw_scenarios(found: Material) -> Chart:
     told = []
     for place, (key, words) in enumerate(_PANELS):
         axes = figure.add_axes((0.085 + 0.315 * place, 0.04, 0.215, 1.0 - 0.42 / high - 0.04))
-        values = [found.figure(name, key) for name in found.scenarios]
+        values = [found.figure_in(name, key) for name in found.scenarios]
         _draw_bars(axes, found.scenarios, values, is_named=place == 0)
         axes.set_title(f"{words} [kWh]", pad=7)
         told += [
@@ -100,10 +100,10 @@ def scenario_table(found: Material) -> str:
             "words": SCENARIO_WORDS.get(name, ""),
         }
         for key in ("fed_in_kwh", "absorbed_kwh", "losses_kwh", "exchange_kwh", "traded_kwh"):
-            value = found.figure(name, key)
+            value = found.figure_in(name, key)
             row[f"{key}#"] = "–" if name == "members" and key == "losses_kwh" else number(value, 1)
-        row["bill_amount#"] = number(found.figure(name, "bill_amount"), 2)
-        exchange = found.figure(name, "exchange_kwh")
+        row["bill_amount#"] = number(found.figure_in(name, "bill_amount"), 2)
+        exchange = found.figure_in(name, "exchange_kwh")
         less = 1.0 - exchange / before if before > 0.0 else float("nan")
         row["less#"] = percent(0.0 if abs(less) < _LEAST_SHARE else less, 1)
         before = exchange

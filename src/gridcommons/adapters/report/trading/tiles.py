@@ -34,7 +34,7 @@ def _ends(found: Material) -> str:
 
 
 def _both(found: Material, name: str) -> list[float]:
-    return [found.figure(s, name) for s in dict.fromkeys((found.scenarios[0], found.last))]
+    return [found.figure_in(s, name) for s in dict.fromkeys((found.scenarios[0], found.last))]
 
 
 def _fed_in(found: Material) -> Tile:
@@ -94,7 +94,7 @@ def _rounds(found: Material) -> Tile | None:
 
 
 def _voltages(found: Material) -> Tile | None:
-    low, high = (found.figure(found.last, name) for name in ("vm_min_pu", "vm_max_pu"))
+    low, high = (found.figure_in(found.last, name) for name in ("vm_min_pu", "vm_max_pu"))
     if not np.isfinite([low, high]).all():
         return None
     return Tile("Voltages [pu]", f"{number(low, 3)} – {number(high, 3)}", scenario_name(found.last))
@@ -110,7 +110,7 @@ def _gap(found: Material) -> Tile | None:
 
 
 def _unserved(found: Material) -> Tile | None:
-    lost, curtailed = (found.figure(found.last, name) for name in ("unserved_kwh", "curtailed_kwh"))
+    lost, curtailed = (found.figure_in(found.last, name) for name in ("unserved_kwh", "curtailed_kwh"))
     if not max(np.nan_to_num(lost), np.nan_to_num(curtailed)) > _LEAST_KWH:
         return None
     return Tile("Unserved", energy(lost), f"{energy(curtailed)} of generation curtailed", "broken")

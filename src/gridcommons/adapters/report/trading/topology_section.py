@@ -57,7 +57,7 @@ def islanded_words(found: Material, day: SwitchDay) -> list[str]:
         ("unserved_kwh", "of consumption not served"),
         ("curtailed_kwh", "of generation lost"),
     ):
-        lost = found.figure(found.last, key)
+        lost = found.figure_in(found.last, key)
         if lost > 0.05:
             told.append(f"{energy(lost)} {words}")
     return told

@@ -78,7 +78,7 @@ def draw_voltages(found: Material, rows: Part, limits: tuple[float, float]) -> C
     told = [
         f"{scenario_name(name)} {number(low, 3)} to {number(high, 3)}"
         for name in shown
-        for low, high in [[found.figure(name, key) for key in ("vm_min_pu", "vm_max_pu")]]
+        for low, high in [[found.figure_in(name, key) for key in ("vm_min_pu", "vm_max_pu")]]
     ]
     return finish(figure, "Voltages over the day [pu]: " + "; ".join(told), "voltages")
 
