@@ -16,6 +16,7 @@ from gridcommons.model.results import text_column
 from gridcommons.model.study import Study
 from gridcommons.model.switches import with_positions
 from gridcommons.model.topology import supplied_buses
+from gridcommons.ports import Loaded
 from gridcommons.powerflow.admittance import build_network
 from gridcommons.powerflow.flow import solve_power_flow
 from gridcommons.powerflow.solution import FlowSolution, Injections
@@ -91,6 +92,21 @@ class Connected:
     step_of_row: IntArray
     asset: IntArray
     share: FloatArray
+
+
+def loaded_at(study: Study, connected: Connected, row: int, parallel_allowed: bool) -> Loaded:
+    """The grid under the load of one row of time, with the limits of its step."""
+    step, power = row * study.time.steps // len(connected.step_of_row), connected.step_of_row[row]
+    return Loaded(
+        study.grid,
+        study.switches,
+        study.limits.window(step, step + 1),
+        connected.bus,
+        connected.to_bus,
+        connected.p_kw[power],
+        connected.q_kvar[power],
+        parallel_allowed,
+    )
 
 
 def connect(study: Study, rows_a_step: int = 1) -> Connected:

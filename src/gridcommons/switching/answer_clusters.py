@@ -15,12 +15,13 @@ from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.results import Columns, LazyTables, Result, text_column
 from gridcommons.model.study import Study
 from gridcommons.model.switches import Moves, positions
-from gridcommons.ports import Engines, Loaded, SwitchController, SwitchWish
+from gridcommons.ports import Engines, SwitchController, SwitchWish
 from gridcommons.powerflow.switched_flows import (
     Connected,
     SwitchedFlows,
     broken_limits,
     connect,
+    loaded_at,
     simulate_switched,
 )
 from gridcommons.switching.controller import make_controller
@@ -91,7 +92,7 @@ def _plan(
         notes |= dict.fromkeys(topology.notes)
         goal = clusters.positions_of(np.concatenate([topology.link_closed, topology.pcc_closed]))
         if (goal != now).any():
-            made = controller.move(_loaded(study, settings, connected, step), now, goal)
+            made = controller.move(loaded_at(study, connected, step, settings.parallel_allowed), now, goal)
             if made.reason:
                 notes[f"{study.time.local(step):%Y-%m-%d %H:%M}: {made.reason}"] = None
             if len(made.switch):
@@ -127,19 +128,6 @@ def _prices(study: Study) -> FloatArray:
         prices.import_price_per_kwh + np.nan_to_num(prices.network_fee_per_kwh) - prices.export_price_per_kwh
     )
     return np.where(np.isfinite(worth), np.maximum(worth, 0.0), np.inf)
-
-
-def _loaded(study: Study, settings: Settings, connected: Connected, step: int) -> Loaded:
-    return Loaded(
-        study.grid,
-        study.switches,
-        study.limits.window(step, step + 1),
-        connected.bus,
-        connected.to_bus,
-        connected.p_kw[step],
-        connected.q_kvar[step],
-        settings.parallel_allowed,
-    )
 
 
 def _tables(

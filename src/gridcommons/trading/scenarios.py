@@ -17,8 +17,8 @@ from gridcommons.model.clusters import ClusterGraph, ClusterMap, groups
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.model.study import Study
 from gridcommons.model.switches import Moves
-from gridcommons.ports import Loaded, SwitchController, SwitchWish
-from gridcommons.powerflow.switched_flows import Connected
+from gridcommons.ports import SwitchController, SwitchWish
+from gridcommons.powerflow.switched_flows import Connected, loaded_at
 from gridcommons.trading.community_day import CommunityDay
 from gridcommons.trading.rounds import Rounds
 
@@ -179,7 +179,8 @@ class Switchyard:
             wanted = np.concatenate([topology.link_closed, topology.pcc_closed])
             goal = self.clusters.positions_of(wanted)
             if (goal != now).any():
-                moves = self.controller.move(self._loaded(minute), now, goal)
+                loaded = loaded_at(self.study, self.connected, minute, self.wish.parallel_allowed)
+                moves = self.controller.move(loaded, now, goal)
                 if moves.reason:
                     notes[f"{self._clock(minute)}: {moves.reason}"] = None
                 if len(moves.switch):
@@ -193,20 +194,6 @@ class Switchyard:
 
     def _clock(self, minute: int) -> str:
         return (self.study.time.local(0) + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M")
-
-    def _loaded(self, minute: int) -> Loaded:
-        study, connected = self.study, self.connected
-        step, row = minute // study.time.step_minutes, int(connected.step_of_row[minute])
-        return Loaded(
-            study.grid,
-            study.switches,
-            study.limits.window(step, step + 1),
-            connected.bus,
-            connected.to_bus,
-            connected.p_kw[row],
-            connected.q_kvar[row],
-            self.wish.parallel_allowed,
-        )
 
 
 def group_numbers(graph: ClusterGraph, closed: BoolArray) -> IntArray:
