@@ -29,7 +29,7 @@ from gridcommons.adapters.studies.writer import write_profiles
 from gridcommons.flexibility.check import check_plan, view_grid, voltage_gradients
 from gridcommons.flexibility.fleet import make_fleet
 from gridcommons.flexibility.settings import Settings
-from gridcommons.model.grid import Branches, Buses, Grid, Sources
+from gridcommons.model.grid import Buses, Grid, Sources, plain_lines
 from gridcommons.model.study import Study
 from gridcommons.model.time import TimeAxis
 
@@ -173,25 +173,11 @@ def make_grid(variant: Variant) -> Grid:
     i_max_ka = np.array(
         [variant.limits_kw.get(f"L{row[0]}", np.inf) / (np.sqrt(3.0) * VN_KV) / 1e3 for row in rows]
     )
-    nothing, closed = np.zeros(len(rows)), np.ones(len(rows), dtype=bool)
-    branches = Branches(
-        name=tuple(f"L{row[0]}" for row in rows),
-        kind=("line",) * len(rows),
-        from_bus=np.array([index[row[1]] for row in rows]),
-        to_bus=np.array([index[row[2]] for row in rows]),
-        r_pu=z_pu.real.copy(),
-        x_pu=z_pu.imag.copy(),
-        g_from_pu=nothing,
-        b_from_pu=nothing,
-        g_to_pu=nothing,
-        b_to_pu=nothing,
-        ratio=np.ones(len(rows)),
-        shift_degree=nothing,
+    ends = np.array([[index[row[1]], index[row[2]]] for row in rows])
+    branches = replace(
+        plain_lines(tuple(f"L{row[0]}" for row in rows), ends, z_pu.real.copy(), z_pu.imag.copy(), length_km),
         i_max_from_ka=i_max_ka,
         i_max_to_ka=i_max_ka.copy(),
-        length_km=length_km,
-        from_closed=closed,
-        to_closed=closed.copy(),
     )
     xy = np.array([place[name] for name in names])
     buses = Buses(tuple(names), np.full(len(names), VN_KV), xy[:, 0].copy(), xy[:, 1].copy())

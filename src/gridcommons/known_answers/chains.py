@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridcommons.model.grid import S_BASE_KVA, Branches, Buses, FloatArray, Grid, Sources
+from gridcommons.model.grid import S_BASE_KVA, Buses, FloatArray, Grid, Sources, plain_lines
 from gridcommons.model.limits import Limits
 
 
@@ -27,8 +27,7 @@ def chain_of_lines(length_km: FloatArray, ohm_per_km: complex, vn_kv: float) -> 
     """
     lines = len(length_km)
     base_ohm = vn_kv**2 / (S_BASE_KVA / 1e3)
-    nothing, every = np.zeros(lines), np.arange(lines)
-    closed = np.ones(lines, dtype=bool)
+    every = np.arange(lines)
     return Grid(
         Buses(
             tuple(f"bus {k}" for k in range(lines + 1)),
@@ -36,24 +35,12 @@ def chain_of_lines(length_km: FloatArray, ohm_per_km: complex, vn_kv: float) -> 
             np.concatenate([[0.0], np.cumsum(length_km)]) * 1e3,
             np.zeros(lines + 1),
         ),
-        Branches(
-            name=tuple(f"line {k + 1}" for k in every),
-            kind=("line",) * lines,
-            from_bus=every,
-            to_bus=every + 1,
-            r_pu=ohm_per_km.real * length_km / base_ohm,
-            x_pu=ohm_per_km.imag * length_km / base_ohm,
-            g_from_pu=nothing,
-            b_from_pu=nothing,
-            g_to_pu=nothing,
-            b_to_pu=nothing,
-            ratio=np.ones(lines),
-            shift_degree=nothing,
-            i_max_from_ka=np.full(lines, np.inf),
-            i_max_to_ka=np.full(lines, np.inf),
-            length_km=length_km,
-            from_closed=closed,
-            to_closed=closed,
+        plain_lines(
+            tuple(f"line {k + 1}" for k in every),
+            np.stack([every, every + 1], axis=1),
+            ohm_per_km.real * length_km / base_ohm,
+            ohm_per_km.imag * length_km / base_ohm,
+            length_km,
         ),
         Sources(("source",), np.array([0]), np.array([1.0]), np.array([0.0])),
     )

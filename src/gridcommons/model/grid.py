@@ -247,6 +247,45 @@ LOAD_MODELS = ("power", "current", "impedance")
 """What may stay the same in a load when the voltage changes."""
 
 
+def plain_lines(
+    name: Names, ends: IntArray, r_pu: FloatArray, x_pu: FloatArray, length_km: FloatArray | None = None
+) -> Branches:
+    """Closed, unrated lines without charging; ``dataclasses.replace`` gives them ratings or opens some.
+
+    Parameters
+    ----------
+    name : tuple of str
+        Their names.
+    ends : (lines, 2)
+        Rows of the buses at either end.
+    r_pu, x_pu : (lines,)
+        Series impedance [pu].
+    length_km : (lines,), optional
+        Lengths [km]; zero where they are not known.
+    """
+    nothing, unrated = np.zeros(len(name)), np.full(len(name), np.inf)
+    closed = np.ones(len(name), dtype=np.bool_)
+    return Branches(
+        name=name,
+        kind=("line",) * len(name),
+        from_bus=ends[:, 0],
+        to_bus=ends[:, 1],
+        r_pu=r_pu,
+        x_pu=x_pu,
+        g_from_pu=nothing,
+        b_from_pu=nothing,
+        g_to_pu=nothing,
+        b_to_pu=nothing,
+        ratio=np.ones(len(name)),
+        shift_degree=nothing,
+        i_max_from_ka=unrated,
+        i_max_to_ka=unrated,
+        length_km=nothing if length_km is None else length_km,
+        from_closed=closed,
+        to_closed=closed,
+    )
+
+
 def no_phase_loads() -> PhaseLoads:
     """A table of phase loads with no row."""
     none = np.zeros(0, np.int64)

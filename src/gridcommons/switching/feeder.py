@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,13 +11,12 @@ from gridcommons.model.errors import InfeasibleError, Problem, StudyError
 from gridcommons.model.grid import (
     S_BASE_KVA,
     BoolArray,
-    Branches,
     Buses,
     FloatArray,
     Grid,
     IntArray,
-    Names,
     Sources,
+    plain_lines,
 )
 from gridcommons.model.limits import Limits
 from gridcommons.model.switches import Switch, with_positions
@@ -187,14 +186,13 @@ def feeder_from_tables(
     unit, base = ("ohm", vn_kv**2) if base_mva is None else ("pu", base_mva)
     scale = S_BASE_KVA / 1e3 / base
     at, unknown = np.array([index[name] for name in sources], dtype=np.int64), np.full(len(buses), np.nan)
+    ends = np.array([[index[row["from_bus"]], index[row["to_bus"]]] for row in branches])
+    r_pu, x_pu = (np.array([scale * float(row[f"{part}_{unit}"]) for row in branches]) for part in "rx")
+    closed = np.array([row["tie"] == "0" for row in branches], dtype=np.bool_)
+    lines = plain_lines(tuple(row["branch"] for row in branches), ends, r_pu, x_pu)
     grid = Grid(
         Buses(tuple(index), np.full(len(buses), vn_kv), unknown, unknown),
-        _plain_lines(
-            tuple(row["branch"] for row in branches),
-            np.array([[index[row["from_bus"]], index[row["to_bus"]]] for row in branches]),
-            np.array([scale * complex(float(row[f"r_{unit}"]), float(row[f"x_{unit}"])) for row in branches]),
-            np.array([row["tie"] == "0" for row in branches], dtype=np.bool_),
-        ),
+        replace(lines, from_closed=closed, to_closed=closed),
         Sources(tuple(f"source {name}" for name in sources), at, np.ones(len(at)), np.zeros(len(at))),
     )
     switches = tuple(
@@ -202,30 +200,6 @@ def feeder_from_tables(
     )
     p_kw, q_kvar = (np.array([[float(row[column]) for row in buses]]) for column in ("p_kw", "q_kvar"))
     return make_feeder(grid, switches, p_kw, q_kvar)
-
-
-def _plain_lines(name: Names, ends: IntArray, z_pu: ComplexArray, closed: BoolArray) -> Branches:
-    """Unrated lines without charging; ``ends`` has shape (lines, 2)."""
-    nothing, unrated = np.zeros(len(name)), np.full(len(name), np.inf)
-    return Branches(
-        name=name,
-        kind=("line",) * len(name),
-        from_bus=ends[:, 0],
-        to_bus=ends[:, 1],
-        r_pu=z_pu.real.copy(),
-        x_pu=z_pu.imag.copy(),
-        g_from_pu=nothing,
-        b_from_pu=nothing,
-        g_to_pu=nothing,
-        b_to_pu=nothing,
-        ratio=np.ones(len(name)),
-        shift_degree=nothing,
-        i_max_from_ka=unrated,
-        i_max_to_ka=unrated,
-        length_km=nothing,
-        from_closed=closed,
-        to_closed=closed,
-    )
 
 
 def _check(grid: Grid, switches: tuple[Switch, ...], limits: Limits | None) -> None:
