@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gridcommons.model.errors import GridcommonsError
-from gridcommons.model.orders import Orders, PriceBand
+from gridcommons.model.orders import PriceBand
 from gridcommons.trading.book import MemberEnvelopes, check_orders, clip_to_envelopes, open_book
+from order_books import book_of
 
 BAND = PriceBand(0.08, 0.32)
 CLUSTER_OF = {"anna": "north", "bert": "north", "cleo": "south"}
@@ -19,17 +20,7 @@ CLUSTER_OF = {"anna": "north", "bert": "north", "cleo": "south"}
 
 def orders(*rows, band=BAND):
     """Orders of (id, member, cluster, side, energy, price) that expire after step 5."""
-    ids, members, clusters, sides, kwh, prices = zip(*rows, strict=True)
-    return Orders(
-        order=ids,
-        member=members,
-        cluster=clusters,
-        is_buy=np.array([side == "buy" for side in sides]),
-        energy_kwh=np.array(kwh, dtype=float),
-        price_per_kwh=np.array(prices, dtype=float),
-        expires_step=np.full(len(ids), 5, dtype=np.int64),
-        band=band,
-    )
+    return book_of(rows, band)
 
 
 GOOD = ("o1", "anna", "north", "buy", 2.0, 0.2)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gridcommons.model.errors import GridcommonsError
-from gridcommons.model.orders import Orders, PriceBand
+from gridcommons.model.orders import PriceBand
 from gridcommons.trading.book import check_orders
 from gridcommons.trading.double_auction import DoubleAuction
 from gridcommons.trading.mechanisms import MECHANISMS
@@ -19,6 +19,7 @@ from gridcommons.trading.mid_market_rate import MidMarketRate
 from gridcommons.trading.pay_as_bid import PayAsBid
 from gridcommons.trading.two_tier import clear_two_tiers, make_cluster_curves
 from gridcommons.trading.welfare import welfare_of
+from order_books import book_of
 
 BAND = PriceBand(0.1, 0.3)
 ISLAND = replace(BAND, main_grid_available=False)
@@ -27,17 +28,7 @@ CLUSTERS = ("east", "north", "west")
 
 def orders(*rows, band=BAND):
     """Orders of (id, member, cluster, side, energy, price)."""
-    ids, members, clusters, sides, kwh, prices = zip(*rows, strict=True)
-    return Orders(
-        order=ids,
-        member=members,
-        cluster=clusters,
-        is_buy=np.array([side == "buy" for side in sides]),
-        energy_kwh=np.array(kwh, dtype=float),
-        price_per_kwh=np.array(prices, dtype=float),
-        expires_step=np.arange(len(ids), dtype=np.int64),
-        band=band,
-    )
+    return book_of(rows, band, np.arange(len(rows)))
 
 
 def auctions(*clusters):

@@ -6,6 +6,7 @@ what the study needs is turned into numbers.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,7 +109,7 @@ def read_series(path: Path, columns: Sequence[str], window: Window, problems: Pr
     return source.series(parts)
 
 
-class _Reader:
+class _Reader(ABC):
     first_row = 1
 
     def __init__(self, path: Path, columns: list[str], window: Window, problems: ProblemList) -> None:
@@ -119,9 +120,9 @@ class _Reader:
         self.problems = problems
         self.all_ms: list[IntArray] = []
 
+    @abstractmethod
     def parts(self) -> Iterator[_Part]:
         """What lies in the window, piece by piece; fills ``all_ms`` as it goes."""
-        raise NotImplementedError
 
     def inside(self, stamps_ms: IntArray) -> IntArray:
         """Positions of the stamps that lie in the window."""
