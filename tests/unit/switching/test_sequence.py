@@ -22,10 +22,10 @@ from gridcommons.switching.sequence import (
     SwitchingSequence,
     plan_sequence,
     recover,
-    replay,
     worth_moving,
 )
 from gridcommons.switching.technical import Operation, find_topology_violations, find_violations
+from sequence_replay import replay
 
 
 def make(ends, count, *, load_kw=10.0, at=(0,), rated_ka=None, stuck=(), band=(0.8, 1.2), **how):
