@@ -10,8 +10,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -108,13 +108,26 @@ def make_figure(height_inch: float, width_inch: float = WIDTH_INCH) -> Figure:
     return Figure(figsize=(width_inch, height_inch))
 
 
+@contextmanager
+def _plain_strokes() -> Iterator[None]:
+    """Strokes begin as matplotlib has them: importing pandapower gives each of this process a round cap."""
+    from matplotlib.backend_bases import GraphicsContextBase
+    from matplotlib.backends.backend_svg import RendererSVG
+
+    RendererSVG.new_gc = lambda self: GraphicsContextBase()  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del RendererSVG.new_gc
+
+
 def finish(figure: Figure, words: str, prefix: str) -> Chart:
     """The figure as SVG that can stand in a page: ids of its own, no address, no date."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     FigureCanvasSVG(figure)
     target = io.StringIO()
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _plain_strokes():
         # Texts stay texts: the font of the reader draws what the font that measures them lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(target, format="svg", dpi=144, metadata={"Date": None, "Creator": None})

@@ -147,6 +147,7 @@ def _draw_lines(axes: Axes, places: FeederPlaces, panel: Panel, most: float) -> 
                 colors=colour,
                 linewidths=widths,
                 linestyles=[dashes],
+                capstyle="butt" if is_open else "round",
                 zorder=2 if colour in (LINE, MUTED) else 3,
             )
         )
