@@ -14,18 +14,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridcommons.flexibility.market_messages import (
-    NEAR_KW,
-    GridReport,
-    MessageError,
-    Proposal,
-    Reply,
-    expect_shape,
-)
+from gridcommons.flexibility.market_messages import NEAR_KW, GridReport, Proposal, Reply
 from gridcommons.flexibility.share_kernel import Pieces, settle
 from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.flexibility import LimitRows
 from gridcommons.model.grid import FloatArray, IntArray
+from gridcommons.model.messages import MessageError, expect_shape
 
 AT_CAP = 1.0 - 1e-9
 """Share of the price cap from which a dual counts as at the cap, so that its limit may be short."""

@@ -21,12 +21,13 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from gridcommons.flexibility.extrapolation import Extrapolation
-from gridcommons.flexibility.market_messages import NEAR_KW, MessageError, Proposal, Reply, expect_shape
+from gridcommons.flexibility.market_messages import NEAR_KW, Proposal, Reply
 from gridcommons.flexibility.offer_columns import OfferColumns, Shares, make_columns
 from gridcommons.flexibility.share_kernel import Pieces, settle
 from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.flexibility import Offer
 from gridcommons.model.grid import FloatArray, IntArray, Names
+from gridcommons.model.messages import MessageError, expect_shape
 
 
 @dataclass(frozen=True, kw_only=True)

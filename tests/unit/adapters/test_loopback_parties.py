@@ -10,8 +10,8 @@ from fakes.grid_operators import Dies, Garbage, Recording, Sleeps
 from gridcommons.adapters.loopback_parties import PartyError, loopback_process
 from gridcommons.benchmarks.markets import feeder
 from gridcommons.flexibility.clearing import clear_market
-from gridcommons.flexibility.market_messages import MessageError
 from gridcommons.flexibility.market_operator import MarketOperator
+from gridcommons.model.messages import MessageError
 from markets import limits, market, offer
 
 

@@ -13,8 +13,9 @@ from hypothesis.extra.numpy import arrays
 from fakes.grid_operators import Recording
 from gridcommons.benchmarks.markets import feeder
 from gridcommons.flexibility.clearing import clear_market
-from gridcommons.flexibility.market_messages import GridReport, MessageError, Proposal, Reply
+from gridcommons.flexibility.market_messages import GridReport, Proposal, Reply
 from gridcommons.flexibility.market_operator import MarketOperator
+from gridcommons.model.messages import MessageError
 from markets import limits, market, offer
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
