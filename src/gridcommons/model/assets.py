@@ -11,92 +11,42 @@ the connection, positive when the grid delivers:
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
 
+from gridcommons.model.asset import Asset, Signals, optional_rating, rating, zero_if_blank
 from gridcommons.model.grid import FloatArray
+from gridcommons.model.heat_assets import (
+    HOUSE_COLUMNS,
+    Boiler,
+    Chp,
+    HeatPump,
+    HeatStore,
+    SmartBoiler,
+    StirlingStore,
+)
 from gridcommons.model.storage import charge_bounds_kw
 
-
-def rating(*, below: float = float("inf")) -> Any:
-    """A column that must be given: a magnitude from 0 up to ``below``."""
-    return field(metadata={"below": below})
-
-
-def optional_rating(*, below: float = float("inf")) -> Any:
-    """A column that a task may need but the file may leave blank (NaN)."""
-    return field(default=float("nan"), metadata={"below": below})
-
-
-HOUSE_COLUMNS = (
-    "k1_kw_per_k",
-    "k2_kw_per_k",
-    "air_kwh_per_k",
-    "structure_kwh_per_k",
-    "temp_min_c",
-    "temp_max_c",
-)
-"""What a house is made of: exchange of the air with outside and structure, heat capacities, comfort."""
-
-
-@dataclass(frozen=True, eq=False)
-class Signals:
-    """What a study says about one asset over time.
-
-    Parameters
-    ----------
-    profile_kw : (steps,)
-        Magnitude in the kind's own direction, or signed (charging positive) for storages [kW].
-    energy_kwh : (steps,)
-        Energy stored at the start of each interval [kWh]; zeros where the kind stores nothing.
-    plugged_in : (steps,)
-        Share of the interval in which a car is connected, 0 to 1.
-    step_hours : float
-        Length of an interval [h].
-    """
-
-    profile_kw: FloatArray
-    energy_kwh: FloatArray
-    plugged_in: FloatArray
-    step_hours: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asset:
-    """What every asset has. ``power_factor`` gives Q the sign of P: a load draws, a generator injects.
-
-    ``needs_profile``: a task that follows profiles cannot do without the one of this kind.
-    """
-
-    kind: ClassVar[str] = ""
-    needs_profile: ClassVar[bool] = True
-    signed_profile: ClassVar[bool] = False
-    may_be_flexible: ClassVar[bool] = True
-
-    asset: str
-    member: str
-    flexible: bool = False
-    power_factor: float = 1.0
-
-    @property
-    def may_lack_profile(self) -> bool:
-        """Whether a study may come without its profile: some task can work out what it does."""
-        return not self.needs_profile
-
-    def net_kw(self, signals: Signals) -> FloatArray:
-        """Net power when nobody controls it, shape (steps,) [kW]."""
-        return signals.profile_kw
-
-    def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
-        """Lowest and highest net power it could be set to, two arrays of shape (steps,) [kW]."""
-        raise TypeError(f"a {self.kind} cannot be flexible")
-
-    @property
-    def rating_kw(self) -> float:
-        """Largest magnitude of net power that the asset can have [kW]; infinite for a plain load."""
-        return float("inf")
+__all__ = [
+    "ASSET_KINDS",
+    "HOUSE_COLUMNS",
+    "Asset",
+    "Battery",
+    "Boiler",
+    "Chp",
+    "DemandResponse",
+    "EvCharger",
+    "HeatPump",
+    "HeatStore",
+    "Load",
+    "Pv",
+    "Signals",
+    "SmartBoiler",
+    "StirlingStore",
+    "rating_columns",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +64,7 @@ class Pv(Asset):
     kind: ClassVar[str] = "pv"
     generation_max_kw: float = rating()
     inverter_kva: float = optional_rating()
+    q_share: float = optional_rating(below=1.0)
 
     def net_kw(self, signals: Signals) -> FloatArray:
         """All available generation is fed in."""
@@ -128,28 +79,6 @@ class Pv(Asset):
     def rating_kw(self) -> float:
         """Installed generation, or the inverter where it is smaller [kW]."""
         return float(np.nanmin([self.generation_max_kw, self.inverter_kva]))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chp(Asset):
-    """Combined heat and power; its profile is its electric generation."""
-
-    kind: ClassVar[str] = "chp"
-    generation_max_kw: float = rating()
-
-    def net_kw(self, signals: Signals) -> FloatArray:
-        """Generation is fed in."""
-        return -signals.profile_kw
-
-    def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
-        """From full generation to none."""
-        full_kw = np.full_like(signals.profile_kw, self.generation_max_kw)
-        return -full_kw, np.zeros_like(full_kw)
-
-    @property
-    def rating_kw(self) -> float:
-        """Installed generation [kW]."""
-        return self.generation_max_kw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +97,7 @@ class Battery(Asset):
     soc_min_share: float = rating(below=1.0)
     soc_max_share: float = rating(below=1.0)
     discomfort_per_kw2h: float = optional_rating()
+    wear_cost_per_kwh: float = zero_if_blank()
 
     def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
         """From full discharge to full charge, within what the stored energy allows for one interval."""
@@ -187,7 +117,7 @@ class EvCharger(Asset):
     needs_profile: ClassVar[bool] = False
     signed_profile: ClassVar[bool] = True
     charge_max_kw: float = rating()
-    discharge_max_kw: float = field(default=0.0, metadata={"below": float("inf")})
+    discharge_max_kw: float = zero_if_blank()
     energy_kwh: float = optional_rating()
     soc_min_share: float = optional_rating(below=1.0)
     soc_max_share: float = optional_rating(below=1.0)
@@ -229,67 +159,6 @@ class EvCharger(Asset):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeatPump(Asset):
-    """A heat pump; its profile is its uncontrolled electric consumption.
-
-    With a house, what it consumes can be planned, and the study may come without its profile.
-    """
-
-    kind: ClassVar[str] = "heat_pump"
-    consumption_max_kw: float = rating()
-    cop: float = optional_rating()
-    k1_kw_per_k: float = optional_rating()
-    k2_kw_per_k: float = optional_rating()
-    air_kwh_per_k: float = optional_rating()
-    structure_kwh_per_k: float = optional_rating()
-    temp_min_c: float = optional_rating()
-    temp_max_c: float = optional_rating()
-    discomfort_per_kw2h: float = optional_rating()
-
-    @property
-    def has_house(self) -> bool:
-        """Whether everything that a house is made of is given."""
-        return all(np.isfinite(getattr(self, column)) for column in HOUSE_COLUMNS)
-
-    @property
-    def may_lack_profile(self) -> bool:
-        """With a house, what it consumes follows from a plan."""
-        return self.has_house
-
-    def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
-        """From off to its rating."""
-        full_kw = np.full_like(signals.profile_kw, self.consumption_max_kw)
-        return np.zeros_like(full_kw), full_kw
-
-    @property
-    def rating_kw(self) -> float:
-        """Rated electric consumption [kW]."""
-        return self.consumption_max_kw
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeatStore(Asset):
-    """A water tank that a heat pump charges and heat demand empties; it has no electric power of its own."""
-
-    kind: ClassVar[str] = "heat_store"
-    needs_profile: ClassVar[bool] = False
-    may_be_flexible: ClassVar[bool] = False
-    energy_kwh: float = rating()
-    soc_initial_share: float = rating(below=1.0)
-    temp_min_c: float = optional_rating()
-    temp_max_c: float = optional_rating()
-
-    def net_kw(self, signals: Signals) -> FloatArray:
-        """None: its heat passes through the heat pump."""
-        return np.zeros_like(signals.profile_kw)
-
-    @property
-    def rating_kw(self) -> float:
-        """None, see ``net_kw``."""
-        return 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
 class DemandResponse(Asset):
     """Consumption of which a share may be called off; its profile is consumption."""
 
@@ -297,6 +166,7 @@ class DemandResponse(Asset):
     consumption_max_kw: float = rating()
     flexible_share: float = rating(below=1.0)
     discomfort_per_kw2h: float = optional_rating()
+    power_to_energy_per_h: float = optional_rating()
 
     def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
         """From the part that cannot be called off to the rating."""
@@ -309,9 +179,20 @@ class DemandResponse(Asset):
         return self.consumption_max_kw
 
 
-ASSET_KINDS: dict[str, type[Asset]] = {
-    kind.kind: kind for kind in (Load, Pv, Chp, Battery, EvCharger, HeatPump, HeatStore, DemandResponse)
-}
+_KINDS: tuple[type[Asset], ...] = (
+    Load,
+    Pv,
+    Chp,
+    Boiler,
+    Battery,
+    EvCharger,
+    HeatPump,
+    HeatStore,
+    SmartBoiler,
+    StirlingStore,
+    DemandResponse,
+)
+ASSET_KINDS: dict[str, type[Asset]] = {kind.kind: kind for kind in _KINDS}
 """Every kind by the name it has in ``assets.csv``."""
 
 

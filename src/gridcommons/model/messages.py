@@ -156,6 +156,12 @@ def _read_ints(kind: str, name: str, value: Any) -> IntArray:
     return np.array(value, dtype=np.int64)
 
 
+def _read_text(kind: str, name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise MessageError(f"{kind}: received {name} {str(value)[:40]!r}, expected a text")
+    return value
+
+
 def _read_names(kind: str, name: str, value: Any) -> Names:
     if not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
         raise MessageError(f"{kind}: received {name} {str(value)[:60]!r}, expected a list of names")
@@ -164,6 +170,7 @@ def _read_names(kind: str, name: str, value: Any) -> Names:
 
 READERS = {
     "int": _read_int,
+    "str": _read_text,
     "float": _read_float,
     "FloatArray": _read_floats,
     "FloatTable": _read_table,

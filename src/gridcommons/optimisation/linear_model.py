@@ -7,7 +7,7 @@ feasible point is explained by the same names: which law, in which cell, lacks h
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
-from gridcommons.optimisation.solve import LinearProgram, Optimum, solve
+from gridcommons.optimisation.solve import EXACT, LinearProgram, Optimum, solve, solve_refined
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +92,11 @@ class Linear:
         kept = cell >= 0
         return Linear(np.asarray(self.constant[key]), cell[kept], self.column[kept], self.weight[kept])
 
+    def transpose(self) -> Linear:
+        """The cells with their two axes exchanged."""
+        row, column = np.divmod(self.cell, self.shape[1])
+        return Linear(self.constant.T, column * self.shape[0] + row, self.column, self.weight)
+
     def sum(self, axis: int) -> Linear:
         """Sum along an axis."""
         place = list(np.unravel_index(self.cell, self.shape))
@@ -104,6 +109,23 @@ class Linear:
         """What the expressions come to at a point, shape (...)."""
         terms = np.bincount(self.cell, self.weight * x[self.column], self.constant.size)
         return np.asarray(self.constant + terms.reshape(self.shape))
+
+
+def stack(parts: Sequence[Linear]) -> Linear:
+    """Arrays of expressions one below the other, along their first axis."""
+    start = np.cumsum([0, *(part.constant.size for part in parts)])
+    return Linear(
+        np.concatenate([part.constant for part in parts], axis=0),
+        np.concatenate([part.cell + first for part, first in zip(parts, start, strict=False)]),
+        np.concatenate([part.column for part in parts]),
+        np.concatenate([part.weight for part in parts]),
+    )
+
+
+def constant(value: npt.ArrayLike) -> Linear:
+    """Given numbers as an array of expressions."""
+    none = np.zeros(0, dtype=np.int64)
+    return Linear(np.asarray(value, dtype=np.float64), none, none, np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +165,7 @@ class LinearModel:
     upper: list[FloatArray] = field(default_factory=list)
     whole: list[BoolArray] = field(default_factory=list)
     rows: list[Rows] = field(default_factory=list)
-    costs: list[Linear] = field(default_factory=list)
+    costs: dict[str, list[Linear]] = field(default_factory=dict)
     columns: int = 0
 
     def variable(
@@ -191,12 +213,30 @@ class LinearModel:
         """Keep expression = value in every cell."""
         self.require(name, expression, lower=value, upper=value)
 
-    def add_cost(self, expression: Linear) -> None:
-        """Add the sum of all cells to what is minimised."""
-        self.costs.append(expression)
+    def add_cost(self, expression: Linear, name: str = "") -> None:
+        """Add the sum of all cells to what is minimised, under a name by which ``cost_by_name`` tells it."""
+        self.costs.setdefault(name, []).append(expression)
 
-    def solve(self) -> Optimum:
+    def cost_by_name(self, x: FloatArray) -> dict[str, float]:
+        """What each named cost comes to at a point, constants included."""
+        return {name: float(sum(part.value(x).sum() for part in parts)) for name, parts in self.costs.items()}
+
+    def with_whole_fixed(self, x: FloatArray) -> LinearModel:
+        """The same model with its whole numbers fixed as they are at a point: a program without binaries."""
+        whole = self._whole()
+        ends = [np.where(whole, np.round(x), _joined(end)) for end in (self.lower, self.upper)]
+        costs = {name: list(parts) for name, parts in self.costs.items()}
+        return LinearModel(
+            [ends[0]], [ends[1]], [np.zeros_like(whole)], self.rows[:], costs, columns=self.columns
+        )
+
+    def solve(self, gap_share: float = EXACT) -> Optimum:
         """The optimum; ``Linear.value(optimum.x)`` reads any expression, the objective is without constants.
+
+        Parameters
+        ----------
+        gap_share : float
+            Share of the objective by which a program with whole numbers may end above its bound.
 
         Raises
         ------
@@ -205,7 +245,22 @@ class LinearModel:
         NotConvergedError
             The solver ended without an optimum.
         """
-        return solve(self._program(self.costs, self.rows))
+        return solve(self._program([part for parts in self.costs.values() for part in parts]), gap_share)
+
+    def solve_refined(self, refine: Callable[[FloatArray], Linear | None]) -> FloatArray:
+        """The optimum with rows added until nothing is missing, shape (variables,); see ``solve_refined``.
+
+        Parameters
+        ----------
+        refine : callable
+            Takes an optimum, and gives expressions that must be 0 or more and are not; None where all are.
+        """
+
+        def rows(x: FloatArray) -> csr_array | None:
+            missing = refine(x)
+            return None if missing is None else _matrix([missing], self.columns)
+
+        return solve_refined(self._program([part for parts in self.costs.values() for part in parts]), rows)
 
     def shortfalls(self, names: Sequence[str], tolerance: float = 1e-6) -> list[Shortfall]:
         """Least break of the named laws that leaves a feasible point, largest first; empty if none is needed.
@@ -234,11 +289,14 @@ class LinearModel:
         ]
         return sorted(found, key=lambda each: -abs(each.amount))
 
-    def _program(self, costs: Iterable[Linear], rows: Sequence[Rows]) -> LinearProgram:
+    def _whole(self) -> BoolArray:
+        return np.concatenate([np.zeros(0, dtype=np.bool_), *self.whole])
+
+    def _program(self, costs: Iterable[Linear]) -> LinearProgram:
         cost = np.zeros(self.columns)
         for each in costs:
             cost += np.bincount(each.column, each.weight, self.columns)
-        whole = np.concatenate([np.zeros(0, bool), *self.whole])
+        whole, rows = self._whole(), self.rows
         return LinearProgram(
             cost=cost,
             matrix=_matrix([each.expression for each in rows], self.columns),

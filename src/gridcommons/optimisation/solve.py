@@ -6,6 +6,7 @@ row, μ ≤ 0 where by the lower one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,6 +19,10 @@ from gridcommons.model.grid import BoolArray, FloatArray
 
 PRESOLVE_FROM = 100_000
 """Entries of the matrix from which presolving pays."""
+
+
+EXACT = 1e-7
+"""Gap of a program with whole numbers that counts as none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +63,15 @@ class Optimum:
     mu: FloatArray
 
 
-def solve(program: LinearProgram) -> Optimum:
+def solve(program: LinearProgram, gap_share: float = EXACT) -> Optimum:
     """The optimum of a linear program, by HiGHS on one thread (so that a rerun gives the same bytes).
+
+    Parameters
+    ----------
+    program : LinearProgram
+        What is solved.
+    gap_share : float
+        Share of the objective by which a program with whole numbers may end above its bound.
 
     Raises
     ------
@@ -76,6 +88,7 @@ def solve(program: LinearProgram) -> Optimum:
     # it removes the degeneracy on which that method may stop without an answer.
     for presolve in ("on", "off") if _presolves_first(program) else ("off", "on"):
         highs.setOptionValue("presolve", presolve)
+        highs.setOptionValue("mip_rel_gap", gap_share)
         highs.clearModel()
         highs.passModel(model)
         highs.run()
@@ -84,9 +97,57 @@ def solve(program: LinearProgram) -> Optimum:
             solution = highs.getSolution()
             mu = -np.array(solution.row_dual) / scale if program.whole is None else np.zeros(len(scale))
             return Optimum(np.array(solution.col_value), highs.getObjectiveValue(), mu)
+    raise _failure(highs, status, program)
+
+
+def solve_refined(
+    program: LinearProgram, refine: Callable[[FloatArray], csr_array | None], most: int = 60
+) -> FloatArray:
+    """The optimum of a linear program to which rows are added until nothing is missing, shape (variables,).
+
+    Parameters
+    ----------
+    program : LinearProgram
+        Without whole numbers.
+    refine : callable
+        Takes an optimum, and gives rows that it breaks and that must be 0 or more there; None where it
+        holds all. Each solve goes on from the basis of the last one.
+    most : int
+        Times that rows may be added.
+
+    Raises
+    ------
+    InfeasibleError
+        No point satisfies the rows and bounds.
+    NotConvergedError
+        HiGHS ended with any status but optimal, or rows were still missing after so many times.
+    """
+    from highspy import HighsModelStatus
+
+    highs = make_solver()
+    highs.passModel(_model(program)[0])
+    for _ in range(most + 1):
+        highs.run()
+        status = highs.getModelStatus()
+        if status != HighsModelStatus.kOptimal:
+            raise _failure(highs, status, program)
+        x = np.array(highs.getSolution().col_value)
+        rows = refine(x)
+        if rows is None:
+            return x
+        count = rows.shape[0]
+        zero, endless = np.zeros(count), np.full(count, np.inf)
+        start, index = rows.indptr[:-1].astype(np.int32), rows.indices.astype(np.int32)
+        highs.addRows(count, zero, endless, rows.nnz, start, index, rows.data)
+    raise NotConvergedError(f"linear program of {_size(program)}: rows are missing after {most} refinements")
+
+
+def _failure(highs: Any, status: Any, program: LinearProgram) -> InfeasibleError | NotConvergedError:
+    from highspy import HighsModelStatus
+
     if status in (HighsModelStatus.kInfeasible, HighsModelStatus.kUnboundedOrInfeasible):
-        raise InfeasibleError(f"linear program of {_size(program)} has no feasible point")
-    raise NotConvergedError(f"linear program of {_size(program)} ended {highs.modelStatusToString(status)}")
+        return InfeasibleError(f"linear program of {_size(program)} has no feasible point")
+    return NotConvergedError(f"linear program of {_size(program)} ended {highs.modelStatusToString(status)}")
 
 
 def _presolves_first(program: LinearProgram) -> bool:
@@ -112,7 +173,7 @@ def make_solver() -> Any:
         ("threads", 1),
         ("primal_feasibility_tolerance", 1e-9),
         ("dual_feasibility_tolerance", 1e-9),
-        ("mip_rel_gap", 1e-7),
+        ("mip_rel_gap", EXACT),
     ):
         highs.setOptionValue(option, value)
     return highs

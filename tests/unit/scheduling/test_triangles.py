@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gridcommons.model.errors import InfeasibleError
+from gridcommons.optimisation.apparent_power import given_up_kw, inner_polygon, tangents
 from gridcommons.optimisation.linear_model import LinearModel
-from gridcommons.scheduling.apparent_power import given_up_kw, inner_polygon, tangents
 from gridcommons.scheduling.triangles import Triangulation, interpolate
 
 P_KW, Q_KVAR = np.linspace(0.0, 100.0, 6), np.linspace(-60.0, 60.0, 7)

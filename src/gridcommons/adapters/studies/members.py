@@ -158,6 +158,7 @@ def _asset(row: Row, name: str) -> Asset | None:
         row.add("flexible", f"true for a {kind_name}", "false or empty", "use the kind 'demand_response'")
     _check_store(row, values, kind)
     _check_temperatures(row, values)
+    _check_least(row, values)
     if kind.kind == "heat_pump":
         _check_house(row, values)
     if len(row.problems.found) > before:
@@ -209,8 +210,23 @@ def _check_store(row: Row, values: dict[str, float], kind: type[Asset]) -> None:
 
 def _check_temperatures(row: Row, values: dict[str, float]) -> None:
     low, high = values.get("temp_min_c"), values.get("temp_max_c")
-    if low is not None and high is not None and low >= high:
+    if low is None or high is None:
+        return
+    if low >= high:
         row.add("temp_min_c", f"{low:g} with temp_max_c {high:g}", "temp_min_c below temp_max_c")
+        return
+    start = values.get("temp_initial_c")
+    if start is not None and not low <= start <= high:
+        row.add("temp_initial_c", f"{start:g}", f"from temp_min_c {low:g} to temp_max_c {high:g}")
+
+
+def _check_least(row: Row, values: dict[str, float]) -> None:
+    """The least that a generator or boiler can run at is no more than its most."""
+    for what in ("generation", "heat"):
+        low, high = values.get(f"{what}_min_kw", 0.0), values.get(f"{what}_max_kw", math.inf)
+        if low > high:
+            found = f"{low:g} with {what}_max_kw {high:g}"
+            row.add(f"{what}_min_kw", found, f"{what}_min_kw up to {what}_max_kw")
 
 
 def _check_house(row: Row, values: dict[str, float]) -> None:

@@ -33,9 +33,12 @@ SUFFIX_KINDS: dict[str, tuple[str, ...]] = {
     "cop": ("heat_pump",),
     "room_cop": ("heat_pump",),
     "water_kw": ("heat_pump",),
+    "heat_kw": ("load",),
+    "draw_m3": ("smart_boiler",),
     "metered_kw": tuple(ASSET_KINDS),
 }
 """What may stand behind the dot of a profile column, and for which kinds."""
+_PROFILE_NEEDED_BY = {"heat_pump": "a heat_pump without a house", "chp": "a chp that is not flexible"}
 _MANY = 20
 _ROUNDING = 1e-6
 """Share by which a part may exceed its whole: files are rounded."""
@@ -64,7 +67,7 @@ def read_profiles(
     _miss_columns(place, names, table, problems)
     if not _has_time(place, names, problems):
         return {}
-    fit = Fit(time, summed=[name for name in wanted if name.endswith(".drive_kwh")])
+    fit = Fit(time, summed=[name for name in wanted if name.endswith((".drive_kwh", ".draw_m3"))])
     series = read_series(path, wanted, fit.window, problems)
     if series is None:
         return {}
@@ -115,7 +118,7 @@ def _miss_columns(place: Place, names: Sequence[str], table: AssetTable, problem
     missing = [asset for asset in table.assets if not asset.may_lack_profile and asset.asset not in given]
     for asset in missing[:_MANY]:
         row = Place(ASSETS_FILE, row=table.rows[asset.asset].place.row, column="asset")
-        whose = "a heat_pump without a house" if asset.kind == "heat_pump" else f"every {asset.kind}"
+        whose = _PROFILE_NEEDED_BY.get(asset.kind, f"every {asset.kind}")
         expected = f"a column {asset.asset!r} in {place.file}: {whose} needs its profile"
         problems.add(row, f"{asset.asset!r} without a profile", expected, did_you_mean(asset.asset, names))
     if len(missing) > _MANY:
@@ -211,7 +214,7 @@ def _range(name: str, asset: Asset | None) -> tuple[float, float, str]:
     unbounded = (-np.inf, np.inf, "")
     if suffix == "plugged_in":
         return 0.0, 1.0, "a share from 0 to 1"
-    if suffix in ("drive_kwh", "cop", "room_cop", "water_kw"):
+    if suffix in ("drive_kwh", "cop", "room_cop", "water_kw", "heat_kw", "draw_m3"):
         return 0.0, np.inf, "a magnitude from 0 up"
     if suffix or asset is None:
         return unbounded

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcommons.model.grid import FloatArray
+from gridcommons.optimisation.linear_model import Linear, LinearModel
 
 QUARTER = 0.5 * np.pi
 
@@ -126,6 +127,34 @@ def inner_polygon(sides: int = 64) -> HalfPlanes:
     step = 2.0 * np.pi / sides
     middle = -QUARTER + step * (np.arange(sides // 2, dtype=np.float64) + 0.5)
     return _lines(middle, float(np.cos(0.5 * step)))
+
+
+def limit_apparent_power(
+    model: LinearModel, name: str, power: tuple[Linear, Linear], s_max_kva: FloatArray
+) -> None:
+    """Keep P² + Q² ≤ S², by the inner polygon.
+
+    Parameters
+    ----------
+    model : LinearModel
+        Gets the rows, under ``name``.
+    power : pair of Linear
+        P as a magnitude [kW] and Q [kvar], of one shape.
+    s_max_kva : (…)
+        S, spread over that shape [kVA]; infinite where nothing limits it.
+    """
+    lines = inner_polygon()
+    top = np.broadcast_to(lines.s_share * s_max_kva, power[0].shape)
+    for p_share, q_share in zip(lines.p_share, lines.q_share, strict=True):
+        model.require(name, power[0] * p_share + power[1] * q_share, upper=top)
+
+
+def above_tangents(model: LinearModel, name: str, power: tuple[Linear, Linear], lines: HalfPlanes) -> Linear:
+    """Apparent power from below, S ≥ P cos a + Q sin a for every tangent: variables, shape of P [kVA]."""
+    s_kva = model.variable(power[0].shape)
+    for p_share, q_share in zip(lines.p_share, lines.q_share, strict=True):
+        model.require(name, s_kva - power[0] * p_share - power[1] * q_share, lower=0.0)
+    return s_kva
 
 
 def _lines(angle: FloatArray, s_share: float) -> HalfPlanes:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridcommons.scheduling.apparent_power import (
+from gridcommons.optimisation.apparent_power import (
     given_up_kw,
     inner_polygon,
     opportunity_cost,

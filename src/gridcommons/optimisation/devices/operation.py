@@ -1,0 +1,157 @@
+"""What assets do in a program: their powers and states as expressions, a row an asset.
+
+The file of a kind writes its laws on a ``LinearModel``, one function a law, and hands out an ``Operation``;
+whoever plans (a community, for one) adds balances and prices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gridcommons.model.assets import Asset
+from gridcommons.model.grid import BoolArray, FloatArray, Names
+from gridcommons.model.profiles import Profiles, reactive_per_active
+from gridcommons.optimisation.linear_model import Linear, LinearModel, constant, stack
+
+
+@dataclass(frozen=True, eq=False)
+class Horizon:
+    """The intervals that are planned at once.
+
+    Parameters
+    ----------
+    profiles : Profiles
+        What the study says about them.
+    start : mapping of str to float
+        State of an asset before the first of them, where other intervals were planned before: energy [kWh],
+        temperature [°C] or heat of a boiler [kW]; the others start as their ratings say.
+    """
+
+    profiles: Profiles
+    start: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> int:
+        """Number of intervals."""
+        return self.profiles.time.steps
+
+    @property
+    def hours(self) -> float:
+        """Length of an interval [h]."""
+        return self.profiles.time.step_hours
+
+    def series(self, assets: Sequence[Asset], suffix: str = "") -> FloatArray:
+        """A profile of each asset, zero where there is none, shape (assets, steps)."""
+        columns = [self.profiles.of(f"{asset.asset}{suffix}") for asset in assets]
+        return np.array(columns).reshape(len(assets), self.steps)
+
+    def starts(self, assets: Sequence[Asset], otherwise: Sequence[float]) -> FloatArray:
+        """State of each asset before the first interval, shape (assets,)."""
+        return np.array(
+            [self.start.get(asset.asset, value) for asset, value in zip(assets, otherwise, strict=True)]
+        )
+
+    def last_of_days(self) -> BoolArray:
+        """Whether each interval is the last one of a local day or of the horizon, shape (steps,)."""
+        day = self.profiles.time.local_clock()[0]
+        return np.append(day[1:] != day[:-1], True)
+
+
+@dataclass(frozen=True, eq=False)
+class Converters:
+    """Assets whose reactive power takes the place of active power.
+
+    Parameters
+    ----------
+    asset : tuple of str
+        Which.
+    p_kw, q_kvar : Linear of shape (assets, steps)
+        Active power as a magnitude [kW], reactive power injected [kvar].
+    """
+
+    asset: Names
+    p_kw: Linear
+    q_kvar: Linear
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """What some assets do.
+
+    Parameters
+    ----------
+    asset : tuple of str
+        Which assets.
+    p_kw, q_kvar : Linear of shape (assets, steps)
+        Net power at their connections, positive when they draw [kW], [kvar].
+    heat_kw : Linear of shape (assets, steps)
+        Heat that they give: to the heating of their community, or where ``own_heat`` to their own use [kW].
+    own_heat : bool
+        Whether their heat is no part of the community's balance.
+    state : Linear of shape (assets, steps), optional
+        State at the end of each interval: energy [kWh], temperature [°C] or heat of a boiler [kW].
+    empty, full : (assets,), optional
+        States that count as empty and full; None where the state is no store.
+    converters : Converters, optional
+        Where they can give reactive power, what prices it.
+    """
+
+    asset: Names
+    p_kw: Linear
+    q_kvar: Linear
+    heat_kw: Linear
+    own_heat: bool = False
+    state: Linear | None = None
+    empty: FloatArray | None = None
+    full: FloatArray | None = None
+    converters: Converters | None = None
+
+    def soc_share(self, x: FloatArray) -> FloatArray:
+        """State of charge at the end of each interval, NaN where nothing is stored, shape (assets, steps)."""
+        if self.state is None or self.empty is None or self.full is None:
+            return np.full(self.p_kw.shape, np.nan)
+        span = np.where(self.full > self.empty, self.full - self.empty, np.nan)
+        return np.asarray((self.state.value(x) - self.empty[:, None]) / span[:, None])
+
+
+def names_of(assets: Sequence[Asset]) -> Names:
+    """Ids of assets."""
+    return tuple(asset.asset for asset in assets)
+
+
+def of_each(assets: Sequence[Asset], rating: str) -> FloatArray:
+    """A rating of each asset as a column, shape (assets, 1), so that it spreads over the steps."""
+    return np.array([getattr(asset, rating) for asset in assets], dtype=np.float64)[:, None]
+
+
+def reactive_by_power_factor(assets: Sequence[Asset], p_kw: Linear) -> Linear:
+    """Q of assets that have no say in it: net power times tan φ [kvar]."""
+    return p_kw * np.array([reactive_per_active(asset) for asset in assets])[:, None]
+
+
+def nothing(assets: Sequence[Asset], horizon: Horizon) -> Linear:
+    """None of it: zeros, shape (assets, steps)."""
+    return constant(np.zeros((len(assets), horizon.steps)))
+
+
+def before(state: Linear, start: FloatArray) -> Linear:
+    """The state before each interval: ``start``, then what each interval left, shape (assets, steps)."""
+    return stack([constant(start[None, :]), state[:, :-1].transpose()]).transpose()
+
+
+def never_both(
+    model: LinearModel, name: str, one: tuple[Linear, FloatArray], other: tuple[Linear, FloatArray]
+) -> None:
+    """Keep one of two powers at zero where the other is not: a binary a cell.
+
+    Parameters
+    ----------
+    one, other : pair of Linear and (…)
+        A power and its greatest value [kW], of one shape.
+    """
+    is_one = model.variable(one[0].shape, upper=1.0, whole=True)
+    model.require(name, one[0] - is_one * one[1], upper=0.0)
+    model.require(name, other[0] + is_one * other[1] - np.broadcast_to(other[1], other[0].shape), upper=0.0)

@@ -1,0 +1,297 @@
+"""A community as a party: it schedules itself, answers prices of reactive power, and delivers what is bought.
+
+It shares nothing but messages: what it exchanges at its connections. The whole numbers of its schedule stay
+as they are while it answers, so that an answer is a linear program, exact where a schedule may be within its
+gap; the tangents that price reactive power are added to until they are exact at the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gridcommons.model.errors import InfeasibleError
+from gridcommons.model.grid import FloatArray, IntArray
+from gridcommons.model.messages import MessageError
+from gridcommons.optimisation.apparent_power import given_up_kw
+from gridcommons.optimisation.linear_model import Linear, LinearModel
+from gridcommons.scheduling.constraints import (
+    REACTIVE_COST,
+    Priced,
+    Program,
+    make_program,
+    price_of_active_power,
+)
+from gridcommons.scheduling.energy_hub import EnergyHub
+from gridcommons.scheduling.messages import Award, Call, Exchange
+from gridcommons.scheduling.settings import Settings
+from gridcommons.scheduling.shortfalls import explain
+
+STAY_PRICE_PER_KWH = 1e-6
+"""What moving a device from the schedule costs beside its cost: of two answers that cost the same, the one
+that moves less."""
+
+PRICED_SHARE = 1e-4
+"""Share by which S − P may be priced too low at an answer."""
+
+SMALLEST_KVA = 1e-6
+"""Error of S that is none [kVA]."""
+
+BREACH_FACTOR = 100.0
+"""What a kvarh costs that is bought and not delivered, of ``shortage_price_per_kvarh``."""
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceDay:
+    """What one device does over the horizon, each of shape (steps,).
+
+    ``p_kw`` and ``q_kvar`` are net, ``heat_kw`` is given; ``soc_share`` is at the end of the interval, NaN
+    where nothing is stored.
+    """
+
+    asset: str
+    p_kw: FloatArray
+    q_kvar: FloatArray
+    heat_kw: FloatArray
+    soc_share: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What a community does over a horizon.
+
+    Parameters
+    ----------
+    devices : tuple of DeviceDay
+        What it controls, then what follows its profile.
+    p_kw, q_kvar : (connections, steps)
+        Net power at its connections.
+    heat_kw, shed_kw : (steps,)
+        Heat drawn from the district network; load that is not served.
+    cost : mapping of str to float
+        What it pays, by what for; the exchange of reactive power with the grid aside.
+    end : mapping of str to float
+        States of its devices after the last interval.
+    """
+
+    devices: tuple[DeviceDay, ...]
+    p_kw: FloatArray
+    q_kvar: FloatArray
+    heat_kw: FloatArray
+    shed_kw: FloatArray
+    cost: dict[str, float]
+    end: dict[str, float]
+
+
+class Community:
+    """A community over one horizon.
+
+    Parameters
+    ----------
+    hub : EnergyHub
+        What it has and needs.
+    settings : Settings
+        Its tariffs.
+    """
+
+    def __init__(self, hub: EnergyHub, settings: Settings) -> None:
+        self.hub = hub
+        self.settings = settings
+        self._base: FloatArray | None = None
+        self._now: FloatArray | None = None
+        self._program: Program | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the program, which is made anew where it is needed."""
+        return {**self.__dict__, "_program": None}
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.hub.name
+
+    @property
+    def program(self) -> Program:
+        """Its program."""
+        if self._program is None:
+            self._program = make_program(self.hub, self.settings)
+        return self._program
+
+    def schedule(self) -> bytes:
+        """Schedule itself, without anybody else; the message says what it will exchange.
+
+        Raises
+        ------
+        InfeasibleError
+            Which law cannot hold, when, and by how much.
+        """
+        program, fee = self.program, self._fee()
+        model = _copy(program.model)
+        model.add_cost(program.q_kvar * (fee * self.hub.hours), "reactive exchange")
+        try:
+            found = model.solve(self.settings.mip_gap_share).x
+        except InfeasibleError:
+            raise InfeasibleError(explain(model, self.hub, program)) from None
+        self._base = np.where(_whole(model), np.round(found), found)
+        self._base = self._now = self._respond(fee, anchor=None)
+        return self._message(0)
+
+    def answer(self, message: bytes) -> bytes:
+        """What it would exchange at the prices of a ``Call``.
+
+        Inside the hours that are called, the fee is paid on the schedule's reactive power and the price is
+        earned on what is injected beyond it; outside, the fee on what is exchanged.
+        """
+        call = Call.from_bytes(message)
+        price = self._fee()
+        price[:, self._hours_of(call.called)] = self._expect_rows("call", call.price_per_kvarh)
+        self._now = self._respond(price, anchor=self._base)
+        return self._message(call.round)
+
+    def deliver(self, message: bytes) -> bytes:
+        """What it exchanges when the amounts of an ``Award`` are bought: at least cost, and exactly these."""
+        award = Award.from_bytes(message)
+        hours, bought_kvar = self._hours_of(award.called), self._expect_rows("award", award.bought_kvar)
+        self._now = self._respond(self._fee(), anchor=self._base, bought=(hours, bought_kvar))
+        return self._message(award.round)
+
+    def plan(self) -> Plan:
+        """What it does as things stand."""
+        return read_plan(self.hub, self.program, self._known(self._now))
+
+    def _fee(self) -> FloatArray:
+        return np.full((len(self.hub.bus), self.hub.steps), self.settings.reactive_fee_per_kvarh)
+
+    def _hours_of(self, called: IntArray) -> IntArray:
+        if len(called) and called[-1] >= self.hub.steps:
+            raise MessageError(f"received interval {called[-1]}, expected below {self.hub.steps}")
+        return called
+
+    def _expect_rows(self, kind: str, table: FloatArray) -> FloatArray:
+        if len(table) != len(self.hub.bus):
+            raise MessageError(f"{kind}: received {len(table)} rows, expected {len(self.hub.bus)}")
+        return table
+
+    def _known(self, x: FloatArray | None) -> FloatArray:
+        if x is None:
+            raise MessageError(f"{self.name}: received a call, expected to be asked for its schedule first")
+        return x
+
+    def _message(self, number: int) -> bytes:
+        x, program = self._known(self._now), self.program
+        return Exchange(
+            round=number,
+            community=self.name,
+            bus=self.hub.bus,
+            p_kw=program.p_kw.value(x),
+            q_kvar=program.q_kvar.value(x),
+        ).to_bytes()
+
+    def _respond(
+        self,
+        price_per_kvarh: FloatArray,
+        anchor: FloatArray | None,
+        bought: tuple[IntArray, FloatArray] | None = None,
+    ) -> FloatArray:
+        """The answer at prices of reactive power drawn, as a point of the program."""
+        program, hours = self.program, self.hub.hours
+        model = program.model.with_whole_fixed(self._known(self._base))
+        model.add_cost(program.q_kvar * (price_per_kvarh * hours), "reactive exchange")
+        if anchor is not None:
+            stay_as_scheduled(model, program, anchor, hours)
+        if bought is not None:
+            self._hold_bought(model, *bought)
+        of_converter = self.hub.connections_of(program.priced.asset)
+        slope = price_per_kvarh[of_converter] / price_of_active_power(self.hub)
+        add_tangents_at(model, program.priced, np.arcsin(np.clip(slope, -1.0, 1.0)))
+        x = model.solve_refined(partial(missing_tangents, program.priced))
+        return x[: program.model.columns]
+
+    def _hold_bought(self, model: LinearModel, called: IntArray, bought_kvar: FloatArray) -> None:
+        """ΔQ as bought in the hours that were called; what is short of it costs more than anything else."""
+        program, base = self.program, self._known(self._base)
+        base_kvar = program.q_kvar.value(base)[:, called]
+        short_kvar, over_kvar = (model.variable(base_kvar.shape) for _ in range(2))
+        held = program.q_kvar[:, called] - short_kvar + over_kvar
+        model.require_equal("reactive power as bought", held, base_kvar - bought_kvar)
+        weight = BREACH_FACTOR * self.settings.shortage_price_per_kvarh * self.hub.hours
+        model.add_cost((short_kvar + over_kvar) * weight, "breach")
+
+
+def _copy(model: LinearModel) -> LinearModel:
+    costs = {name: list(parts) for name, parts in model.costs.items()}
+    return LinearModel(
+        model.lower[:], model.upper[:], model.whole[:], model.rows[:], costs, columns=model.columns
+    )
+
+
+def _whole(model: LinearModel) -> Any:
+    return np.concatenate(model.whole)
+
+
+def stay_as_scheduled(model: LinearModel, program: Program, base: FloatArray, hours: float) -> None:
+    """Break ties: what costs the same stays as it was."""
+    for each in program.operations:
+        moved = [model.variable(each.p_kw.shape) for _ in range(2)]
+        change = each.p_kw - each.p_kw.value(base)
+        model.require_equal("moved", change - moved[0] + moved[1])
+        model.add_cost((moved[0] + moved[1]) * (STAY_PRICE_PER_KWH * hours), "moved")
+
+
+def add_tangents_at(model: LinearModel, priced: Priced, angle: FloatArray) -> None:
+    """One more tangent a converter and step, just beside an angle on each side, shape (converters, steps)."""
+    for side in (1.0 - 1e-3, 1.0 + 1e-3):
+        a = np.clip(angle * side, -0.5 * np.pi, 0.5 * np.pi)
+        line = priced.s_kva - priced.p_kw * np.cos(a) - priced.q_kvar * np.sin(a)
+        model.require(REACTIVE_COST, line, lower=0.0)
+
+
+def missing_tangents(priced: Priced, x: FloatArray) -> Linear | None:
+    """Tangents at the points where S − P is priced too low (Kelley's method); None where it is nowhere."""
+    p_kw, q_kvar, s_kva = (each.value(x) for each in (priced.p_kw, priced.q_kvar, priced.s_kva))
+    missing_kva = np.hypot(p_kw, q_kvar) - s_kva
+    rough = missing_kva > np.maximum(SMALLEST_KVA, PRICED_SHARE * given_up_kw(p_kw, q_kvar))
+    if not rough.any():
+        return None
+    angle = np.arctan2(q_kvar[rough], np.maximum(p_kw[rough], 0.0))
+    return priced.s_kva[rough] - priced.p_kw[rough] * np.cos(angle) - priced.q_kvar[rough] * np.sin(angle)
+
+
+def read_plan(hub: EnergyHub, program: Program, x: FloatArray) -> Plan:
+    """A point of the program as a plan."""
+    devices: list[DeviceDay] = []
+    end: dict[str, float] = {}
+    for each in program.operations:
+        columns = (each.p_kw.value(x), each.q_kvar.value(x), each.heat_kw.value(x), each.soc_share(x))
+        devices += [DeviceDay(name, *(part[k] for part in columns)) for k, name in enumerate(each.asset)]
+        if each.state is not None:
+            end.update(zip(each.asset, each.state.value(x)[:, -1].tolist(), strict=True))
+    shed_kw = program.shed_kw.value(x)
+    cost = program.model.cost_by_name(x)
+    p_kw, q_kvar = program.priced.p_kw.value(x), program.priced.q_kvar.value(x)
+    lost = given_up_kw(np.maximum(p_kw, 0.0), q_kvar) * price_of_active_power(hub) * hub.hours
+    cost[REACTIVE_COST] = float(lost.sum())
+    return Plan(
+        devices=tuple(devices) + _fixed_days(hub, shed_kw),
+        p_kw=program.p_kw.value(x),
+        q_kvar=program.q_kvar.value(x),
+        heat_kw=program.heat_kw.value(x),
+        shed_kw=shed_kw.sum(axis=0),
+        cost=cost,
+        end=end,
+    )
+
+
+def _fixed_days(hub: EnergyHub, shed_kw: FloatArray) -> tuple[DeviceDay, ...]:
+    p_kw, q_kvar = hub.fixed_kw.copy(), hub.fixed_kvar.copy()
+    rows = hub.may_be_shed
+    served = np.divide(p_kw[rows] - shed_kw, p_kw[rows], out=np.ones_like(shed_kw), where=p_kw[rows] > 0.0)
+    p_kw[rows], q_kvar[rows] = p_kw[rows] - shed_kw, q_kvar[rows] * served
+    nothing = np.full(hub.steps, np.nan)
+    return tuple(
+        DeviceDay(asset.asset, p_kw[k], q_kvar[k], -hub.heat_demand_kw[k], nothing)
+        for k, asset in enumerate(hub.fixed)
+    )
