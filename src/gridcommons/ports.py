@@ -95,6 +95,23 @@ class GridOperatorParty(Protocol):
         """Wire form of what the last proposal breaks and what is missing; for whoever pays."""
 
 
+class CommunityParty(Protocol):
+    """A community as the grid operator sees it: a name, and answers as bytes."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the study."""
+
+    def schedule(self) -> bytes:
+        """Wire form of what it will exchange by its own schedule."""
+
+    def answer(self, message: bytes) -> bytes:
+        """Wire form of what it would exchange at the prices of a call; nothing is trusted about it."""
+
+    def deliver(self, message: bytes) -> bytes:
+        """Wire form of what it exchanges when an award is bought."""
+
+
 @dataclass(frozen=True)
 class SwitchWish:
     """What is wanted of the switches between clusters.

@@ -71,6 +71,7 @@ CAPABILITIES: dict[str, Capability] = {
     "control": Capability("gridcommons.control.capability"),
     "envelopes": Capability("gridcommons.envelopes.capability"),
     "flexibility": Capability("gridcommons.flexibility.capability"),
+    "scheduling": Capability("gridcommons.scheduling.capability"),
     "switching": Capability("gridcommons.switching.capability"),
     "trading": Capability("gridcommons.trading.capability"),
 }

@@ -47,8 +47,8 @@ class HeatPump(Asset):
 
     @property
     def may_lack_profile(self) -> bool:
-        """With a house, what it consumes follows from a plan."""
-        return self.has_house
+        """With a house or where it is controlled, what it consumes follows from a plan."""
+        return self.has_house or self.flexible
 
     def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
         """From off to its rating."""

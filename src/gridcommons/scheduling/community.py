@@ -31,8 +31,8 @@ from gridcommons.scheduling.settings import Settings
 from gridcommons.scheduling.shortfalls import explain
 
 STAY_PRICE_PER_KWH = 1e-6
-"""What moving a device from the schedule costs beside its cost: of two answers that cost the same, the one
-that moves less."""
+"""What moving a device from the schedule costs beside its cost, and a kvarh of a device: of two answers that
+cost the same, the one that moves less."""
 
 PRICED_SHARE = 1e-4
 """Share by which S − P may be priced too low at an answer."""
@@ -136,7 +136,7 @@ class Community:
         except InfeasibleError:
             raise InfeasibleError(explain(model, self.hub, program)) from None
         self._base = np.where(_whole(model), np.round(found), found)
-        self._base = self._now = self._respond(fee, anchor=None)
+        self._base = self._now = self._respond(fee)
         return self._message(0)
 
     def answer(self, message: bytes) -> bytes:
@@ -148,14 +148,14 @@ class Community:
         call = Call.from_bytes(message)
         price = self._fee()
         price[:, self._hours_of(call.called)] = self._expect_rows("call", call.price_per_kvarh)
-        self._now = self._respond(price, anchor=self._base)
+        self._now = self._respond(price)
         return self._message(call.round)
 
     def deliver(self, message: bytes) -> bytes:
         """What it exchanges when the amounts of an ``Award`` are bought: at least cost, and exactly these."""
         award = Award.from_bytes(message)
         hours, bought_kvar = self._hours_of(award.called), self._expect_rows("award", award.bought_kvar)
-        self._now = self._respond(self._fee(), anchor=self._base, bought=(hours, bought_kvar))
+        self._now = self._respond(self._fee(), bought=(hours, bought_kvar))
         return self._message(award.round)
 
     def plan(self) -> Plan:
@@ -191,17 +191,13 @@ class Community:
         ).to_bytes()
 
     def _respond(
-        self,
-        price_per_kvarh: FloatArray,
-        anchor: FloatArray | None,
-        bought: tuple[IntArray, FloatArray] | None = None,
+        self, price_per_kvarh: FloatArray, bought: tuple[IntArray, FloatArray] | None = None
     ) -> FloatArray:
         """The answer at prices of reactive power drawn, as a point of the program."""
-        program, hours = self.program, self.hub.hours
-        model = program.model.with_whole_fixed(self._known(self._base))
+        program, hours, base = self.program, self.hub.hours, self._known(self._base)
+        model = program.model.with_whole_fixed(base)
         model.add_cost(program.q_kvar * (price_per_kvarh * hours), "reactive exchange")
-        if anchor is not None:
-            stay_as_scheduled(model, program, anchor, hours)
+        stay_as_scheduled(model, program, base, hours)
         if bought is not None:
             self._hold_bought(model, *bought)
         of_converter = self.hub.connections_of(program.priced.asset)
@@ -233,12 +229,12 @@ def _whole(model: LinearModel) -> Any:
 
 
 def stay_as_scheduled(model: LinearModel, program: Program, base: FloatArray, hours: float) -> None:
-    """Break ties: what costs the same stays as it was."""
-    for each in program.operations:
-        moved = [model.variable(each.p_kw.shape) for _ in range(2)]
-        change = each.p_kw - each.p_kw.value(base)
-        model.require_equal("moved", change - moved[0] + moved[1])
-        model.add_cost((moved[0] + moved[1]) * (STAY_PRICE_PER_KWH * hours), "moved")
+    """Break ties: of what costs the same, active power as it was, and no reactive power."""
+    moved = [each.p_kw - each.p_kw.value(base) for each in program.operations]
+    for power in (*moved, program.priced.q_kvar):
+        up, down = (model.variable(power.shape) for _ in range(2))
+        model.require_equal("moved", power - up + down)
+        model.add_cost((up + down) * (STAY_PRICE_PER_KWH * hours), "moved")
 
 
 def add_tangents_at(model: LinearModel, priced: Priced, angle: FloatArray) -> None:

@@ -54,7 +54,7 @@ class Settings:
     rounds_max: int = 20
     price_floor_per_kvarh: float = 0.01
     step_factors: tuple[float, float, float, float] = (0.2, 1.0, 0.0, 0.0)
-    price_tolerance_share: float = 0.01
+    price_tolerance_share: float = 0.02
     shortage_price_per_kvarh: float = 10.0
 
     def __post_init__(self) -> None:

@@ -38,7 +38,10 @@ SUFFIX_KINDS: dict[str, tuple[str, ...]] = {
     "metered_kw": tuple(ASSET_KINDS),
 }
 """What may stand behind the dot of a profile column, and for which kinds."""
-_PROFILE_NEEDED_BY = {"heat_pump": "a heat_pump without a house", "chp": "a chp that is not flexible"}
+_PROFILE_NEEDED_BY = {
+    "heat_pump": "a heat_pump that is not flexible and has no house",
+    "chp": "a chp that is not flexible",
+}
 _MANY = 20
 _ROUNDING = 1e-6
 """Share by which a part may exceed its whole: files are rounded."""

@@ -1,0 +1,135 @@
+"""The communities as the grid operator reaches them: a message out, bytes back, and nothing trusted.
+
+What comes back is held against what was asked. A community that answers something else, or nothing, is left
+with its own schedule for the rest of the round, and the reason is kept; the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor
+from dataclasses import dataclass
+
+from gridcommons.model.errors import GridcommonsError
+from gridcommons.model.messages import MessageError
+from gridcommons.ports import CommunityParty
+from gridcommons.scheduling.messages import Exchange
+
+ANSWER_S = 300.0
+"""How long an answer may take that another process works on [s]."""
+
+FAILURES = (GridcommonsError, TimeoutError, OSError, BrokenExecutor)
+"""What counts as no answer."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that was not taken: whose, in which round, and why."""
+
+    community: str
+    round: int
+    reason: str
+
+
+def _work(party: CommunityParty, method: str, message: bytes) -> tuple[bytes, CommunityParty]:
+    """In another process: the answer, and the party as it is after it."""
+    return getattr(party, method)(message), party
+
+
+def _schedule(party: CommunityParty) -> tuple[bytes, CommunityParty]:
+    return party.schedule(), party
+
+
+class Parties:
+    """All communities of a horizon.
+
+    Parameters
+    ----------
+    parties : sequence of CommunityParty
+        Who they are.
+    pool : Executor, optional
+        Processes that work for them; in this process, one after the other, where there is none. The answers
+        do not depend on it.
+    """
+
+    def __init__(self, parties: Sequence[CommunityParty], pool: Executor | None = None) -> None:
+        self.parties = {party.name: party for party in parties}
+        self.refusals: list[Refusal] = []
+        self._pool = pool
+        self._schedules: dict[str, Exchange] = {}
+        self._last: dict[str, Exchange] = {}
+
+    def schedules(self) -> dict[str, Exchange]:
+        """What each will exchange, by its own schedule.
+
+        Raises
+        ------
+        InfeasibleError
+            One of them has none; the message says why.
+        """
+        if self._pool is None:
+            raw = {name: party.schedule() for name, party in self.parties.items()}
+        else:
+            work = {name: self._pool.submit(_schedule, party) for name, party in self.parties.items()}
+            raw = {}
+            for name, future in work.items():
+                raw[name], self.parties[name] = future.result()
+        self._schedules = {name: Exchange.from_bytes(each) for name, each in raw.items()}
+        self._last = dict(self._schedules)
+        return dict(self._schedules)
+
+    def is_refused(self, name: str) -> bool:
+        """Whether a community has left the round."""
+        return any(refusal.community == name for refusal in self.refusals)
+
+    def last(self) -> dict[str, Exchange]:
+        """What all of them exchange now."""
+        return dict(self._last)
+
+    def refuse(self, name: str, number: int, reason: str) -> None:
+        """Go on without a community: it keeps its own schedule."""
+        self.refusals.append(Refusal(name, number, reason))
+        self._last[name] = self._schedules[name]
+
+    def ask(self, method: str, number: int, messages: Mapping[str, bytes]) -> dict[str, Exchange]:
+        """Send each its message; what all of them exchange now.
+
+        Parameters
+        ----------
+        method : {"answer", "deliver"}
+            What is asked for.
+        number : int
+            The round, which an answer must carry.
+        messages : mapping of str to bytes
+            By community; those that were refused are not asked.
+        """
+        asked = {name: raw for name, raw in messages.items() if not self.is_refused(name)}
+        futures = (
+            {}
+            if self._pool is None
+            else {
+                name: self._pool.submit(_work, self.parties[name], method, raw) for name, raw in asked.items()
+            }
+        )
+        for name, message in asked.items():
+            try:
+                if name in futures:
+                    raw, self.parties[name] = futures[name].result(timeout=ANSWER_S)
+                else:
+                    raw = getattr(self.parties[name], method)(message)
+                self._last[name] = self._checked(name, number, Exchange.from_bytes(raw))
+            except FAILURES as error:
+                self.refuse(name, number, f"{type(error).__name__}: {error}")
+        return self.last()
+
+    def _checked(self, name: str, number: int, exchange: Exchange) -> Exchange:
+        schedule = self._schedules[name]
+        for what, found, expected in (
+            ("round", exchange.round, number),
+            ("community", exchange.community, name),
+            ("bus", exchange.bus, schedule.bus),
+            ("shape", exchange.p_kw.shape, schedule.p_kw.shape),
+        ):
+            if found != expected:
+                raise MessageError(f"exchange: received {what} {found!r}, expected {expected!r}")
+        return exchange
