@@ -51,7 +51,7 @@ clean:
 	@touch $@
 
 .venv/.dev: .venv/.made $(INPUTS)
-	$(INSTALL) --editable '.[convex,dev,genetic,simbench]'
+	$(INSTALL) --editable '.[central,convex,dev,genetic,simbench]'
 	@touch .venv/.core $@
 
 .venv/.made: | .uv/.made-$(UV_VERSION)

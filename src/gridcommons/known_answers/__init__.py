@@ -22,6 +22,7 @@ from gridcommons.known_answers.chains import chain_grid as chain_grid
 from gridcommons.known_answers.chains import voltage_band as voltage_band
 from gridcommons.known_answers.communities import community_answers
 from gridcommons.known_answers.flexibility import flexibility_answers
+from gridcommons.known_answers.scheduling import scheduling_answers
 from gridcommons.known_answers.switching import switching_answers
 from gridcommons.model.assets import Battery, EvCharger, Load
 from gridcommons.model.grid import S_BASE_KVA, FloatArray
@@ -61,6 +62,7 @@ def check_all() -> list[KnownAnswer]:
         *flexibility_answers(),
         *community_answers(),
         *switching_answers(),
+        *scheduling_answers(),
     ]
 
 

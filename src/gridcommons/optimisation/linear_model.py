@@ -7,7 +7,7 @@ feasible point is explained by the same names: which law, in which cell, lacks h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -230,6 +230,12 @@ class LinearModel:
             [ends[0]], [ends[1]], [np.zeros_like(whole)], self.rows[:], costs, columns=self.columns
         )
 
+    def without(self, name: str) -> LinearModel:
+        """The same model without the laws and the cost of a name."""
+        rows = [each for each in self.rows if each.name != name]
+        costs = {key: list(parts) for key, parts in self.costs.items() if key != name}
+        return LinearModel(self.lower[:], self.upper[:], self.whole[:], rows, costs, columns=self.columns)
+
     def solve(self, gap_share: float = EXACT) -> Optimum:
         """The optimum; ``Linear.value(optimum.x)`` reads any expression, the objective is without constants.
 
@@ -245,7 +251,7 @@ class LinearModel:
         NotConvergedError
             The solver ended without an optimum.
         """
-        return solve(self._program([part for parts in self.costs.values() for part in parts]), gap_share)
+        return solve(self.as_program(), gap_share)
 
     def solve_refined(self, refine: Callable[[FloatArray], Linear | None]) -> FloatArray:
         """The optimum with rows added until nothing is missing, shape (variables,); see ``solve_refined``.
@@ -258,9 +264,9 @@ class LinearModel:
 
         def rows(x: FloatArray) -> csr_array | None:
             missing = refine(x)
-            return None if missing is None else _matrix([missing], self.columns)
+            return None if missing is None else matrix_of([missing], self.columns)
 
-        return solve_refined(self._program([part for parts in self.costs.values() for part in parts]), rows)
+        return solve_refined(self.as_program(), rows)
 
     def shortfalls(self, names: Sequence[str], tolerance: float = 1e-6) -> list[Shortfall]:
         """Least break of the named laws that leaves a feasible point, largest first; empty if none is needed.
@@ -292,14 +298,15 @@ class LinearModel:
     def _whole(self) -> BoolArray:
         return np.concatenate([np.zeros(0, dtype=np.bool_), *self.whole])
 
-    def _program(self, costs: Iterable[Linear]) -> LinearProgram:
+    def as_program(self) -> LinearProgram:
+        """The arrays that a solver takes; constants of costs are left out."""
         cost = np.zeros(self.columns)
-        for each in costs:
+        for each in (part for parts in self.costs.values() for part in parts):
             cost += np.bincount(each.column, each.weight, self.columns)
         whole, rows = self._whole(), self.rows
         return LinearProgram(
             cost=cost,
-            matrix=_matrix([each.expression for each in rows], self.columns),
+            matrix=matrix_of([each.expression for each in rows], self.columns),
             row_max=_joined([each.upper - each.expression.constant for each in rows]),
             lower=_joined(self.lower),
             upper=_joined(self.upper),
@@ -308,7 +315,8 @@ class LinearModel:
         )
 
 
-def _matrix(expressions: Sequence[Linear], columns: int) -> csr_array:
+def matrix_of(expressions: Sequence[Linear], columns: int) -> csr_array:
+    """Weights of the cells of some expressions, one below the other, shape (cells, columns)."""
     start = np.cumsum([0, *(each.constant.size for each in expressions)])
     weight = _joined([each.weight for each in expressions])
     none = np.zeros(0, dtype=np.int64)

@@ -120,6 +120,11 @@ class Community:
             self._program = make_program(self.hub, self.settings)
         return self._program
 
+    @property
+    def scheduled(self) -> FloatArray:
+        """Its own schedule as a point of the program, shape (variables,)."""
+        return self._known(self._base)
+
     def schedule(self) -> bytes:
         """Schedule itself, without anybody else; the message says what it will exchange.
 
@@ -194,7 +199,7 @@ class Community:
         self, price_per_kvarh: FloatArray, bought: tuple[IntArray, FloatArray] | None = None
     ) -> FloatArray:
         """The answer at prices of reactive power drawn, as a point of the program."""
-        program, hours, base = self.program, self.hub.hours, self._known(self._base)
+        program, hours, base = self.program, self.hub.hours, self.scheduled
         model = program.model.with_whole_fixed(base)
         model.add_cost(program.q_kvar * (price_per_kvarh * hours), "reactive exchange")
         stay_as_scheduled(model, program, base, hours)

@@ -25,8 +25,8 @@ from gridcommons.scheduling.purchase import Need
 TOLERANCE_PU = 1e-5
 """What a voltage may be out of its band and counts as inside [pu]."""
 
-AIM_PU = 2e-6
-"""How far inside the band a purchase aims, so that the next load flow finds it inside [pu]."""
+AIM_PU = 1e-7
+"""How far inside the band a purchase aims; amounts are corrected until voltages are out by no more [pu]."""
 
 LOW, HIGH = 1.0, -1.0
 """Sides of the band, as the direction in which a voltage must move."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.grid import FloatArray, IntArray
-from gridcommons.scheduling.grid_operator import HIGH, LOW, TOLERANCE_PU, GridOperator, Sight
+from gridcommons.scheduling.grid_operator import AIM_PU, HIGH, LOW, TOLERANCE_PU, GridOperator, Sight
 from gridcommons.scheduling.messages import Award, Call, Exchange
 from gridcommons.scheduling.parties import Parties
 from gridcommons.scheduling.purchase import Need, Purchase, plan_purchase
@@ -278,7 +278,7 @@ class TransactiveRound:
                 for rows in [self.operator.rows_of(community)]
             }
             sight = self._look(self.parties.ask("deliver", number + award, messages), number + award)
-            out = np.abs(sight.out_pu).max(axis=1) > TOLERANCE_PU
+            out = np.abs(sight.out_pu).max(axis=1) > AIM_PU
             mendable = [step for step in called.tolist() if out[step] and not self._is_short(step)]
             if not mendable:
                 break
