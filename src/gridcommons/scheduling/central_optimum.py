@@ -19,7 +19,7 @@ from gridcommons.model.grid import S_BASE_KVA, FloatArray, IntArray
 from gridcommons.optimisation.apparent_power import given_up_kw
 from gridcommons.optimisation.linear_model import Linear, matrix_of
 from gridcommons.powerflow.solution import Injections
-from gridcommons.scheduling.community import Community
+from gridcommons.scheduling.community import Community, imbalance_price, pay_imbalance
 from gridcommons.scheduling.constraints import REACTIVE_COST, price_of_active_power
 from gridcommons.scheduling.grid_operator import GridOperator
 
@@ -144,17 +144,20 @@ def _part(community: Community, called: IntArray, active_power_fixed: bool) -> _
     fee = np.full((len(hub.bus), hub.steps), community.settings.reactive_fee_per_kvarh)
     fee[:, called] = 0.0
     model.add_cost(program.q_kvar * (fee * hub.hours), "reactive exchange")
+    scheduled_kw, price = program.p_kw.value(base), imbalance_price(hub, community.settings)
+    pay_imbalance(model, program.p_kw, scheduled_kw, price)
     if active_power_fixed:
-        at_hours = program.p_kw[:, called]
-        model.require_equal("active power as scheduled", at_hours, at_hours.value(base))
+        model.require_equal("active power as scheduled", program.p_kw[:, called], scheduled_kw[:, called])
     arrays = model.as_program()
     x = casadi.MX.sym(community.name, model.columns)
     given_up, lost = _opportunity_cost(community, x)
     p_kw, q_kvar = (_symbolic(each[:, called], x) for each in (program.p_kw, program.q_kvar))
-    costs = float(arrays.cost @ base)
+    # What imbalance adds is nothing at the schedule.
+    start = np.concatenate([base, np.zeros(model.columns - len(base))])
+    costs = float(arrays.cost @ start)
     bounds, row_bounds = (arrays.lower, arrays.upper), (_known(arrays.row_min), arrays.row_max)
     return _Part(
-        block=_Block(x, base, bounds, _sparse(arrays.matrix) @ x, row_bounds),
+        block=_Block(x, start, bounds, _sparse(arrays.matrix) @ x, row_bounds),
         p_kw=p_kw,
         q_kvar=q_kvar,
         cost=casadi.dot(casadi.DM(arrays.cost), x) + given_up,

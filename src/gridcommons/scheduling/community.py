@@ -7,7 +7,7 @@ gap; the tangents that price reactive power are added to until they are exact at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -39,6 +39,9 @@ PRICED_SHARE = 1e-4
 
 SMALLEST_KVA = 1e-6
 """Error of S that is none [kVA]."""
+
+IMBALANCE = "imbalance"
+"""Name of the cost of leaving the schedule's active power."""
 
 BREACH_FACTOR = 100.0
 """What a kvarh costs that is bought and not delivered, of ``shortage_price_per_kvarh``."""
@@ -141,7 +144,7 @@ class Community:
         except InfeasibleError:
             raise InfeasibleError(explain(model, self.hub, program)) from None
         self._base = np.where(_whole(model), np.round(found), found)
-        self._base = self._now = self._respond(fee)
+        self._base = self._now = self._respond(fee, is_committed=False)
         return self._message(0)
 
     def answer(self, message: bytes) -> bytes:
@@ -165,7 +168,10 @@ class Community:
 
     def plan(self) -> Plan:
         """What it does as things stand."""
-        return read_plan(self.hub, self.program, self._known(self._now))
+        plan = read_plan(self.hub, self.program, self._known(self._now))
+        moved_kw = np.abs(plan.p_kw - self.program.p_kw.value(self.scheduled))
+        paid = float((moved_kw * imbalance_price(self.hub, self.settings)).sum())
+        return replace(plan, cost={**plan.cost, IMBALANCE: paid})
 
     def _fee(self) -> FloatArray:
         return np.full((len(self.hub.bus), self.hub.steps), self.settings.reactive_fee_per_kvarh)
@@ -196,13 +202,20 @@ class Community:
         ).to_bytes()
 
     def _respond(
-        self, price_per_kvarh: FloatArray, bought: tuple[IntArray, FloatArray] | None = None
+        self,
+        price_per_kvarh: FloatArray,
+        bought: tuple[IntArray, FloatArray] | None = None,
+        *,
+        is_committed: bool = True,
     ) -> FloatArray:
         """The answer at prices of reactive power drawn, as a point of the program."""
         program, hours, base = self.program, self.hub.hours, self.scheduled
         model = program.model.with_whole_fixed(base)
         model.add_cost(program.q_kvar * (price_per_kvarh * hours), "reactive exchange")
         stay_as_scheduled(model, program, base, hours)
+        if is_committed:
+            price = imbalance_price(self.hub, self.settings)
+            pay_imbalance(model, program.p_kw, program.p_kw.value(base), price)
         if bought is not None:
             self._hold_bought(model, *bought)
         of_converter = self.hub.connections_of(program.priced.asset)
@@ -231,6 +244,18 @@ def _copy(model: LinearModel) -> LinearModel:
 
 def _whole(model: LinearModel) -> Any:
     return np.concatenate(model.whole)
+
+
+def imbalance_price(hub: EnergyHub, settings: Settings) -> FloatArray:
+    """What a kW over an interval costs by which the schedule's active power is left, shape (steps,)."""
+    return settings.imbalance_share * price_of_active_power(hub) * hub.hours
+
+
+def pay_imbalance(model: LinearModel, p_kw: Linear, scheduled_kw: FloatArray, price: FloatArray) -> None:
+    """Active power of the schedule is sold already: what leaves it is paid for, either way."""
+    up_kw, down_kw = (model.variable(p_kw.shape) for _ in range(2))
+    model.require_equal(IMBALANCE, p_kw - scheduled_kw - up_kw + down_kw)
+    model.add_cost((up_kw + down_kw) * price, IMBALANCE)
 
 
 def stay_as_scheduled(model: LinearModel, program: Program, base: FloatArray, hours: float) -> None:

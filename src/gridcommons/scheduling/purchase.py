@@ -83,12 +83,40 @@ def plan_purchase(
         areas = sum(supply.area(p) for supply, p in zip(supplies, price, strict=True))
         return float(areas - nu @ missing_kvar), effect @ amounts - missing_kvar
 
-    bounds = [(0.0, shortage_price_per_kvarh)] * len(own)
-    options = {"ftol": 1e-15, "gtol": 1e-12, "maxiter": 1000}
-    start = np.zeros(len(own))
-    found = minimize(negative_dual, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-    nu = np.asarray(found.x)
+    if len(own) == 1:
+        nu = _price_of_one(effect[0], missing_kvar[0], supplies, start_per_kvarh, shortage_price_per_kvarh)
+    else:
+        bounds = [(0.0, shortage_price_per_kvarh)] * len(own)
+        options = {"ftol": 1e-15, "gtol": 1e-12, "maxiter": 1000}
+        start = np.zeros(len(own))
+        found = minimize(negative_dual, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+        nu = np.asarray(found.x)
     price = start_per_kvarh + nu @ effect
     amounts = np.array([supply.at(p) for supply, p in zip(supplies, price, strict=True)])
     short = np.where(nu >= shortage_price_per_kvarh * (1 - 1e-9), missing_kvar - effect @ amounts, 0.0)
     return Purchase(price, amounts, np.maximum(short, 0.0))
+
+
+def _price_of_one(
+    effect: FloatArray,
+    missing_kvar: float,
+    supplies: Sequence[Supply],
+    start_per_kvarh: float,
+    most_per_kvarh: float,
+) -> FloatArray:
+    """The dual of a single voltage, shape (1,): where amounts, lines between points, meet what is missing."""
+    useful = [(e, supply) for e, supply in zip(effect, supplies, strict=True) if e != 0.0]
+    points = [(supply.price_per_kvarh - start_per_kvarh) / e for e, supply in useful]
+    nu = np.unique(np.clip(np.concatenate([[0.0], *points, [most_per_kvarh]]), 0.0, most_per_kvarh))
+    total = np.zeros_like(nu)
+    for e, supply in useful:
+        total += e * np.interp(start_per_kvarh + nu * e, supply.price_per_kvarh, supply.quantity_kvar)
+    # Amounts never fall with the price; rounding may.
+    total = np.maximum.accumulate(total)
+    above = int(np.searchsorted(total, missing_kvar))
+    if above == 0:
+        return nu[:1]
+    if above == len(nu):
+        return nu[-1:]
+    part = (missing_kvar - total[above - 1]) / (total[above] - total[above - 1])
+    return np.array([nu[above - 1] + part * (nu[above] - nu[above - 1])])

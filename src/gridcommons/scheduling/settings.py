@@ -26,6 +26,9 @@ class Settings:
         c_H,fix: fixed price of the connection to it.
     heat_import_max_kw, heat_export_max_kw : float, optional
         Most heat that a community exchanges with the district network; unlimited if absent.
+    imbalance_share : float
+        What each kWh costs by which a community leaves the active power of its schedule while it answers, at
+        a connection and either way, as a share of the energy price: its schedule is sold already.
     reactive_round : bool
         Whether the grid operator buys reactive power where a voltage is out of its band.
     rounds_max : int
@@ -50,6 +53,7 @@ class Settings:
     heat_fee_per_day: float = 0.0
     heat_import_max_kw: float | None = None
     heat_export_max_kw: float | None = None
+    imbalance_share: float = 0.5
     reactive_round: bool = True
     rounds_max: int = 20
     price_floor_per_kvarh: float = 0.01
@@ -70,6 +74,7 @@ class Settings:
         not_negative = {
             "mip_gap_share": self.mip_gap_share,
             "reactive_fee_per_kvarh": self.reactive_fee_per_kvarh,
+            "imbalance_share": self.imbalance_share,
             "heat_peak_price_per_kw_day": self.heat_peak_price_per_kw_day,
             "heat_fee_per_day": self.heat_fee_per_day,
             "heat_import_max_kw": self.heat_import_max_kw or 0.0,

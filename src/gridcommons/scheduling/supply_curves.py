@@ -15,8 +15,17 @@ from gridcommons.model.grid import FloatArray
 LEAST_AHEAD_SHARE = 1e-3
 """How far a curve goes on at least, of the need."""
 
+LEAST_STEP_SHARE = 0.5
+"""Least rise beyond what was asked, of the published step: after a jump of the amount the line through two
+answers says nothing of what follows."""
+
 GROWTH = 3.0
 """How many times its distance from the start a price may add at once beyond what was ever asked."""
+
+SMALLEST_KVAR = 1e-9
+
+ENOUGH_SHARE = 1e-6
+"""What an offer may be short of an amount and is enough for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,17 +59,14 @@ class SupplyCurve:
             quantity_kvar=np.insert(quantity[fits], place, quantity_kvar),
         )
 
-    def least_price_for(self, quantity_kvar: float) -> float | None:
-        """The price nearest to the start at which at least so much was offered; None where it never was."""
-        enough = (
-            self.quantity_kvar >= quantity_kvar
-            if quantity_kvar > 0.0
-            else self.quantity_kvar <= quantity_kvar
-        )
+    def asked_price_near(self, price_per_kvarh: float, quantity_kvar: float) -> float | None:
+        """The price nearest to another at which so much was offered; None where it never was."""
+        sign = 1.0 if quantity_kvar > 0.0 else -1.0
+        enough = sign * self.quantity_kvar >= sign * quantity_kvar * (1.0 - ENOUGH_SHARE)
         if not enough.any():
             return None
         prices = self.price_per_kvarh[enough]
-        return float(prices.min() if quantity_kvar > 0.0 else prices.max())
+        return float(prices[np.argmin(np.abs(prices - price_per_kvarh))])
 
     def bracket(self, quantity_kvar: float) -> tuple[float, float]:
         """Prices asked between which the amount lies; infinite where there is none on a side."""
@@ -97,37 +103,48 @@ class Supply:
         return float(np.sum(0.5 * (q[1:] + q[:-1]) * np.diff(p)))
 
 
-def extend(curve: SupplyCurve, need_kvar: float, missing_kvar: float, first_step_per_kvarh: float) -> Supply:
-    """A curve beyond what was asked, towards a need.
+@dataclass(frozen=True)
+class Ahead:
+    """What lies before a connection in an hour.
 
     Parameters
     ----------
-    curve : SupplyCurve
-        At least its start.
     need_kvar : float
         What would mend the hour if this connection were alone, with its sign [kvar].
     missing_kvar : float
         What would mend it beside all that is offered now, likewise.
+    sellers : int
+        Connections that share it.
     first_step_per_kvarh : float
-        How much the published rule would raise the price for all of the need.
-
-    Notes
-    -----
-    Beyond the last answer the line through the last two goes on (the secant step). With the start alone it is
-    the published step; where the last answers differ by nothing, ``GROWTH`` times what the price has risen.
+        How much the published rule raises the price for all of the need.
     """
-    sign = 1.0 if need_kvar >= 0.0 else -1.0
+
+    need_kvar: float
+    missing_kvar: float
+    sellers: int
+    first_step_per_kvarh: float
+
+
+def extend(curve: SupplyCurve, ahead: Ahead) -> Supply:
+    """A curve beyond what was asked, towards a need.
+
+    Beyond the last answer the line through the last two goes on (the secant step), but no flatter than half
+    the published step and no steeper than ``GROWTH`` times what the price has risen, each over the seller's
+    part of what is missing. With the start alone it is the published step.
+    """
+    sign = 1.0 if ahead.need_kvar >= 0.0 else -1.0
     price, quantity = curve.price_per_kvarh * sign, curve.quantity_kvar * sign
     order = np.argsort(price)
     price, quantity = price[order], quantity[order]
-    start = curve.start_per_kvarh * sign
-    missing = max(sign * missing_kvar, LEAST_AHEAD_SHARE * abs(need_kvar), 1e-9)
-    rise = first_step_per_kvarh * missing / max(abs(need_kvar), 1e-9)
-    risen = price[-1] - start
+    need = max(abs(ahead.need_kvar), SMALLEST_KVAR)
+    missing = max(sign * ahead.missing_kvar, LEAST_AHEAD_SHARE * need)
+    slope = ahead.sellers * ahead.first_step_per_kvarh / need
+    risen = price[-1] - curve.start_per_kvarh * sign
     if risen > 0.0 and len(price) > 1:
-        slope = (price[-1] - price[-2]) / max(quantity[-1] - quantity[-2], 1e-12)
-        rise = min(max(slope, 1e-3 * first_step_per_kvarh / abs(need_kvar)) * missing, GROWTH * risen)
-    price = np.append(price, price[-1] + rise)
+        secant = (price[-1] - price[-2]) / max(quantity[-1] - quantity[-2], SMALLEST_KVAR)
+        steepest = ahead.sellers * GROWTH * risen / missing
+        slope = min(max(secant, LEAST_STEP_SHARE * slope), steepest)
+    price = np.append(price, price[-1] + slope * missing)
     quantity = np.append(quantity, quantity[-1] + missing)
     if sign < 0.0:
         price, quantity = -price[::-1], -quantity[::-1]

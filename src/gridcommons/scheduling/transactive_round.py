@@ -22,7 +22,7 @@ from gridcommons.scheduling.messages import Award, Call, Exchange
 from gridcommons.scheduling.parties import Parties
 from gridcommons.scheduling.purchase import Need, Purchase, plan_purchase
 from gridcommons.scheduling.settings import Settings
-from gridcommons.scheduling.supply_curves import SupplyCurve, as_offered, extend
+from gridcommons.scheduling.supply_curves import Ahead, SupplyCurve, as_offered, extend
 
 MOST_AWARDS = 6
 """Times that amounts are corrected once prices stand."""
@@ -170,9 +170,9 @@ class TransactiveRound:
             need = self.operator.need(sight, step, book.rows, self._delta(sight)[step])
             alone_kvar = _alone(need, need.missing_pu)
             beyond_kvar = _alone(need, need.missing_pu - need.effect_pu_per_kvar @ self._delta(sight)[step])
-            first = self._published_step(step, number)
+            sellers, first = int(np.count_nonzero(alone_kvar)), self._published_step(step, number)
             supplies = [
-                extend(curve, alone, beyond, first)
+                extend(curve, Ahead(float(alone), float(beyond), sellers, first))
                 for curve, alone, beyond in zip(book.curves, alone_kvar, beyond_kvar, strict=True)
             ]
             book.purchase = plan_purchase(
@@ -187,7 +187,7 @@ class TransactiveRound:
         curve, start = book.curves[j], self.settings.reactive_fee_per_kvarh
         wanted, price = float(book.purchase.quantity_kvar[j]), float(book.purchase.price_per_kvarh[j])
         tolerance = self.settings.price_tolerance_share
-        known = curve.least_price_for(wanted)
+        known = curve.asked_price_near(price, wanted)
         if known is not None and abs(known - price) <= tolerance * abs(known - start):
             book.price_per_kvarh[j] = known
             return True
