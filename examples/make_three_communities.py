@@ -175,7 +175,7 @@ program around them.
 ## What is ours
 
 Who belongs to which community; heat and hot water, and the plants for them (boiler, turbine, heat pumps,
-tanks, smart boiler, heat store with a Stirling engine, a dairy that can put consumption off); that solar inverters
+tanks, smart boiler, heat store with a Stirling engine, a dairy that can put consumption off); that inverters
 give reactive power up to 0.48 of their rating; prices. No district heating: each community heats itself.
 
 ## What was converted, and how

@@ -57,7 +57,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     with _pool(len(names), engines.workers) as pool, engines.progress("horizons", len(horizons)) as advance:
         for steps in horizons:
             communities = [Community(make_hub(study, name, steps, start), settings) for name in names]
-            operator = _operator(study, network, steps, engines.method)
+            operator = make_operator(study, network, steps, engines.method)
             result = schedule_horizon(communities, operator, settings, _energy_price(study, steps), pool)
             start = {asset: state for plan in result.final.values() for asset, state in plan.end.items()}
             for name, columns in tables_of(result):
@@ -100,7 +100,7 @@ def _horizons(study: Study, settings: Settings) -> Iterator[slice]:
         yield slice(first, min(first + length, study.time.steps))
 
 
-def _operator(study: Study, network: Network, steps: slice, method: str) -> GridOperator:
+def make_operator(study: Study, network: Network, steps: slice, method: str) -> GridOperator:
     """The grid operator's view: what members without a community draw is known, the rest is not."""
     members = study.community.member_by_id
     others = [asset for asset in study.community.assets if not members[asset.member].cluster]

@@ -14,10 +14,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
+from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.grid import FloatArray
 from gridcommons.scheduling.supply_curves import Supply
+
+EXACT_SHARE = 1e-10
+"""What may be missing at the end, of what was."""
+
+ROUGH_SHARE = 1e-4
+"""What may be missing after the last step, of what was; the load flow finds it and it is bought as well."""
+
+MOST_STEPS = 200
+
+SMALLEST_SHARE = 1e-12
+"""Shortest step, and least curvature, of the whole."""
+
+ARMIJO_SHARE = 1e-4
+"""Part of what the slope promises that a step must bring."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,42 +89,113 @@ def plan_purchase(
     """
     own = need.own_effect_pu_per_kvar
     # A kvar at the bus itself is the unit of each row, so that every dual is a price of reactive power.
-    effect, missing_kvar = need.effect_pu_per_kvar / own[:, None], need.missing_pu / own
-
-    def negative_dual(nu: FloatArray) -> tuple[float, FloatArray]:
-        price = start_per_kvarh + nu @ effect
-        amounts = np.array([supply.at(p) for supply, p in zip(supplies, price, strict=True)])
-        areas = sum(supply.area(p) for supply, p in zip(supplies, price, strict=True))
-        return float(areas - nu @ missing_kvar), effect @ amounts - missing_kvar
-
-    if len(own) == 1:
-        nu = _price_of_one(effect[0], missing_kvar[0], supplies, start_per_kvarh, shortage_price_per_kvarh)
-    else:
-        bounds = [(0.0, shortage_price_per_kvarh)] * len(own)
-        options = {"ftol": 1e-15, "gtol": 1e-12, "maxiter": 1000}
-        start = np.zeros(len(own))
-        found = minimize(negative_dual, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
-        nu = np.asarray(found.x)
-    price = start_per_kvarh + nu @ effect
-    amounts = np.array([supply.at(p) for supply, p in zip(supplies, price, strict=True)])
-    short = np.where(nu >= shortage_price_per_kvarh * (1 - 1e-9), missing_kvar - effect @ amounts, 0.0)
-    return Purchase(price, amounts, np.maximum(short, 0.0))
+    dual = Dual(
+        need.effect_pu_per_kvar / own[:, None],
+        need.missing_pu / own,
+        supplies,
+        start_per_kvarh,
+        shortage_price_per_kvarh,
+    )
+    nu = _price_of_one(dual) if len(own) == 1 else _prices_of_many(dual)
+    amounts = dual.amounts(nu)
+    short = np.where(
+        nu >= shortage_price_per_kvarh * (1.0 - 1e-9), dual.missing_kvar - dual.effect @ amounts, 0.0
+    )
+    return Purchase(dual.prices(nu), amounts, np.maximum(short, 0.0))
 
 
-def _price_of_one(
-    effect: FloatArray,
-    missing_kvar: float,
-    supplies: Sequence[Supply],
-    start_per_kvarh: float,
-    most_per_kvarh: float,
-) -> FloatArray:
-    """The dual of a single voltage, shape (1,): where amounts, lines between points, meet what is missing."""
-    useful = [(e, supply) for e, supply in zip(effect, supplies, strict=True) if e != 0.0]
-    points = [(supply.price_per_kvarh - start_per_kvarh) / e for e, supply in useful]
-    nu = np.unique(np.clip(np.concatenate([[0.0], *points, [most_per_kvarh]]), 0.0, most_per_kvarh))
+@dataclass(frozen=True, eq=False)
+class Dual:
+    """The dual: Σ ν missing − Σ ∫ Q dp, concave in the price ν of each voltage, 0 ≤ ν ≤ C_LS.
+
+    Parameters
+    ----------
+    effect : (rows, connections)
+        Effect of a kvar, of a kvar at the bus itself.
+    missing_kvar : (rows,)
+        What is missing, as kvar at the bus itself [kvar].
+    supplies : sequence of Supply
+        Curve of each connection.
+    start_per_kvarh, most_per_kvarh : float
+        Price at which nobody gives anything; C_LS.
+    """
+
+    effect: FloatArray
+    missing_kvar: FloatArray
+    supplies: Sequence[Supply]
+    start_per_kvarh: float
+    most_per_kvarh: float
+
+    def prices(self, nu: FloatArray) -> FloatArray:
+        """Price at each connection."""
+        return np.asarray(self.start_per_kvarh + nu @ self.effect)
+
+    def amounts(self, nu: FloatArray) -> FloatArray:
+        """Amount at each connection [kvar]."""
+        pairs = zip(self.supplies, self.prices(nu), strict=True)
+        return np.array([supply.at(price) for supply, price in pairs])
+
+    def value(self, nu: FloatArray) -> float:
+        """The dual itself."""
+        pairs = zip(self.supplies, self.prices(nu), strict=True)
+        return float(nu @ self.missing_kvar) - sum(supply.area(price) for supply, price in pairs)
+
+    def slopes(self, nu: FloatArray) -> FloatArray:
+        """Slope of the amount at each connection."""
+        pairs = zip(self.supplies, self.prices(nu), strict=True)
+        return np.array([supply.slope(price) for supply, price in pairs])
+
+
+def _prices_of_many(dual: Dual) -> FloatArray:
+    """The best ν, shape (rows,), by Newton's method on the rows that are not held by their bounds.
+
+    Amounts are lines between points, so that it ends after as many steps as lines are crossed.
+
+    Raises
+    ------
+    NotConvergedError
+        More than ``ROUGH_SHARE`` of what is missing is still missing after ``MOST_STEPS`` steps.
+    """
+    nu = np.zeros(len(dual.missing_kvar))
+    exact = EXACT_SHARE * float(np.abs(dual.missing_kvar).max())
+    for _ in range(MOST_STEPS):
+        residual = dual.missing_kvar - dual.effect @ dual.amounts(nu)
+        free = ~(((nu <= 0.0) & (residual <= 0.0)) | ((nu >= dual.most_per_kvarh) & (residual >= 0.0)))
+        left = float(np.abs(residual[free]).max(initial=0.0))
+        if left <= exact:
+            return nu
+        effect = dual.effect[free]
+        curvature = (effect * dual.slopes(nu)) @ effect.T
+        curvature[np.diag_indices_from(curvature)] += max(SMALLEST_SHARE * np.trace(curvature), 1e-12)
+        step = np.zeros_like(nu)
+        step[free] = np.linalg.solve(curvature, residual[free])
+        nu = _climb(dual, nu, step, residual)
+    if left > ROUGH_SHARE / EXACT_SHARE * exact:
+        raise NotConvergedError(f"purchase of an hour: {left:.3g} kvar are missing after {MOST_STEPS} steps")
+    return nu
+
+
+def _climb(dual: Dual, nu: FloatArray, step: FloatArray, residual: FloatArray) -> FloatArray:
+    """The longest of the halved steps along which the dual rises as its slope says (Armijo)."""
+    here, length = dual.value(nu), 1.0
+    while length > SMALLEST_SHARE:
+        there = np.clip(nu + length * step, 0.0, dual.most_per_kvarh)
+        if dual.value(there) >= here + ARMIJO_SHARE * float(residual @ (there - nu)):
+            return there
+        length *= 0.5
+    return nu
+
+
+def _price_of_one(dual: Dual) -> FloatArray:
+    """The best ν of one voltage, shape (1,): where amounts, lines between points, meet what is missing."""
+    effect, missing_kvar = dual.effect[0], float(dual.missing_kvar[0])
+    useful = [(e, supply) for e, supply in zip(effect, dual.supplies, strict=True) if e != 0.0]
+    points = [(supply.price_per_kvarh - dual.start_per_kvarh) / e for e, supply in useful]
+    ends = np.array([0.0, dual.most_per_kvarh])
+    nu = np.unique(np.clip(np.concatenate([ends, *points]), 0.0, dual.most_per_kvarh))
     total = np.zeros_like(nu)
     for e, supply in useful:
-        total += e * np.interp(start_per_kvarh + nu * e, supply.price_per_kvarh, supply.quantity_kvar)
+        total += e * np.interp(dual.start_per_kvarh + nu * e, supply.price_per_kvarh, supply.quantity_kvar)
     # Amounts never fall with the price; rounding may.
     total = np.maximum.accumulate(total)
     above = int(np.searchsorted(total, missing_kvar))

@@ -92,6 +92,12 @@ class Supply:
         """Amount at a price [kvar]."""
         return float(np.interp(price_per_kvarh, self.price_per_kvarh, self.quantity_kvar))
 
+    def slope(self, price_per_kvarh: float) -> float:
+        """What the amount rises by with the price: at a point the steeper of its lines, 0 beyond the ends."""
+        price, rise = self.price_per_kvarh, np.diff(self.quantity_kvar)
+        touched = (price[:-1] <= price_per_kvarh) & (price_per_kvarh <= price[1:])
+        return float(np.max(rise[touched] / np.diff(price)[touched], initial=0.0))
+
     def area(self, price_per_kvarh: float) -> float:
         """∫ of the amount over the price, from the first point on."""
         price, quantity = self.price_per_kvarh, self.quantity_kvar

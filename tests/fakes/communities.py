@@ -1,0 +1,89 @@
+"""Communities that do not do what they should: silent, garbled, late, absurd, or false."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from gridcommons.model.errors import GridcommonsError
+from gridcommons.scheduling.community import Community
+from gridcommons.scheduling.messages import Exchange
+
+
+class Steady(Community):
+    """Never leaves its schedule, whatever is paid."""
+
+    def answer(self, message: bytes) -> bytes:
+        self._now = self.scheduled
+        return self._message(json.loads(message)["round"])
+
+    deliver = answer
+
+
+class Garbled(Community):
+    """Answers bytes that are no message."""
+
+    def answer(self, message: bytes) -> bytes:
+        return b"\x00 no message"
+
+
+class Mute(Community):
+    """Does not answer at all."""
+
+    def answer(self, message: bytes) -> bytes:
+        raise TimeoutError("nothing in 300 s")
+
+
+class Broken(Community):
+    """Breaks down with an error of its own."""
+
+    def answer(self, message: bytes) -> bytes:
+        raise GridcommonsError("our meter is on fire")
+
+
+class _Tampering(Community):
+    """Changes its answers before they are sent."""
+
+    def answer(self, message: bytes) -> bytes:
+        return self.tampered(Exchange.from_bytes(super().answer(message))).to_bytes()
+
+    def tampered(self, offer: Exchange) -> Exchange:
+        raise NotImplementedError
+
+
+class SomebodyElse(_Tampering):
+    """Signs as somebody else."""
+
+    def tampered(self, offer: Exchange) -> Exchange:
+        return replace(offer, community="somebody else")
+
+
+class Late(_Tampering):
+    """Answers a round that is over."""
+
+    def tampered(self, offer: Exchange) -> Exchange:
+        return replace(offer, round=offer.round - 1)
+
+
+class Short(_Tampering):
+    """Answers for fewer intervals than there are."""
+
+    def tampered(self, offer: Exchange) -> Exchange:
+        return replace(offer, p_kw=offer.p_kw[:, :-1], q_kvar=offer.q_kvar[:, :-1])
+
+
+class Absurd(_Tampering):
+    """Offers what no grid could carry."""
+
+    def tampered(self, offer: Exchange) -> Exchange:
+        return replace(offer, q_kvar=np.full_like(offer.q_kvar, -1e9))
+
+
+class Liar(Community):
+    """Offers, and delivers nothing of what is bought."""
+
+    def deliver(self, message: bytes) -> bytes:
+        self._now = self.scheduled
+        return self._message(json.loads(message)["round"])
