@@ -54,9 +54,10 @@ class Sight:
     p_kw, q_kvar : (steps, connections)
         What communities exchange [kW], [kvar].
     out_pu : (steps, buses)
-        By how much each voltage is out of its band: positive below it, negative above; 0 inside [pu].
+        By how much each voltage is out of its band: positive below it, negative above; 0 inside, and where
+        a source holds it [pu].
     excess_pu : (steps, buses)
-        The same without its sign, and below 0 inside the band; least where there is no supply [pu].
+        The same without its sign, and below 0 inside the band; -inf without supply and at sources [pu].
     """
 
     solution: FlowSolution
@@ -146,7 +147,9 @@ class GridOperator:
         below, above = self.limits.vm_min_pu - vm_pu, vm_pu - self.limits.vm_max_pu
         out_pu = np.where(below > 0.0, below, np.where(above > 0.0, -above, 0.0))
         excess_pu = np.nan_to_num(np.maximum(below, above), nan=-np.inf)
-        excess_pu[:, self.network.grid.sources.bus] = -np.inf
+        # What a source holds, nobody's reactive power can move.
+        held = self.network.node_of_bus >= self.network.pq_count
+        out_pu[:, held], excess_pu[:, held] = 0.0, -np.inf
         return Sight(solution, p_kw, q_kvar, np.nan_to_num(out_pu), excess_pu)
 
     def need(

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.time import TimeAxis
 from gridcommons.scheduling.community import Plan
-from gridcommons.scheduling.grid_operator import GridOperator
+from gridcommons.scheduling.grid_operator import TOLERANCE_PU, GridOperator, Sight
 from gridcommons.scheduling.parties import Refusal
 from gridcommons.scheduling.transactive_round import Outcome
 
@@ -69,6 +69,13 @@ class HorizonResult:
             sum(alone.cost.values()) + fee * float(alone.q_kvar.sum()),
             sum(final.cost.values()) + fee * float(charged.sum()),
         )
+
+
+def intervals_out(result: HorizonResult, sight: Sight) -> int:
+    """Intervals in which a voltage is out of its band, those that a source holds included."""
+    vm_pu, limits = sight.solution.vm_pu(), result.operator.limits
+    out = (limits.vm_min_pu - vm_pu > TOLERANCE_PU) | (vm_pu - limits.vm_max_pu > TOLERANCE_PU)
+    return int(out.any(axis=1).sum())
 
 
 def resource_cost(result: HorizonResult) -> dict[str, float]:

@@ -8,7 +8,12 @@ from typing import Any
 import numpy as np
 
 from gridcommons.model.study import Study
-from gridcommons.scheduling.horizon_result import HorizonResult, provided_by_kind, resource_cost
+from gridcommons.scheduling.horizon_result import (
+    HorizonResult,
+    intervals_out,
+    provided_by_kind,
+    resource_cost,
+)
 from gridcommons.scheduling.settings import Settings
 
 
@@ -23,8 +28,8 @@ def summarise(study: Study, settings: Settings, results: Sequence[HorizonResult]
         "vm_max_alone_pu": max(float(np.nanmax(each.outcome.before.solution.vm_pu())) for each in results),
         "vm_min_pu": min(float(np.nanmin(each.outcome.after.solution.vm_pu())) for each in results),
         "vm_max_pu": max(float(np.nanmax(each.outcome.after.solution.vm_pu())) for each in results),
-        "hours_out_of_band_alone": sum(len(each.outcome.before.hours) for each in results),
-        "hours_out_of_band": sum(len(each.outcome.after.hours) for each in results),
+        "hours_out_of_band_alone": sum(intervals_out(each, each.outcome.before) for each in results),
+        "hours_out_of_band": sum(intervals_out(each, each.outcome.after) for each in results),
         "bought_kvarh": float(
             sum(np.abs(each.outcome.bought_kvar).sum() * each.time.step_hours for each in results)
         ),

@@ -1,0 +1,143 @@
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import gridcommons as gc
+from gridcommons.adapters.studies.files import load_study
+from gridcommons.model.errors import StudyError
+from gridcommons.model.limits import Limits
+from gridcommons.model.members import Member
+from gridcommons.model.profiles import Profiles
+from gridcommons.model.tariffs import Prices
+from scheduling_cases import run_with
+
+
+@pytest.fixture(scope="module")
+def low(examples):
+    return load_study(examples / "campus_low_voltage")
+
+
+def ten_communities(study):
+    """LEC2 ten times at other buses, each a little larger than the last, with names of its own."""
+    own = [asset for asset in study.community.assets if asset.member == "LEC2"]
+    columns, members, assets = dict(study.profiles.columns), [], []
+    for k in range(10):
+        name = f"village {k}"
+        members.append(Member(member=name, bus=str(8 + 3 * k), cluster=name))
+        for asset in own:
+            copied = replace(asset, asset=f"{asset.asset}_{k}", member=name)
+            assets.append(copied)
+            for column in list(study.profiles.columns):
+                if column == asset.asset or column.startswith(f"{asset.asset}."):
+                    scale = 1.0 if column.endswith("draw_m3") else 0.1 + 0.01 * k
+                    columns[column.replace(asset.asset, copied.asset, 1)] = scale * columns[column]
+    community = replace(
+        study.community,
+        members=(*study.community.members, *members),
+        assets=(*study.community.assets, *assets),
+    )
+    return replace(study, community=community, profiles=Profiles(study.profiles.time, columns))
+
+
+def two_days(study):
+    """The day twice."""
+    time = replace(study.time, steps=48)
+    twice = {name: np.tile(column, 2) for name, column in study.profiles.columns.items()}
+    prices = Prices(*(np.tile(getattr(study.prices, name), 2) for name in Prices.__dataclass_fields__))
+    limits = Limits(*(getattr(study.limits, name) for name in Limits.__dataclass_fields__))
+    return replace(study, profiles=Profiles(time, twice), prices=prices, limits=limits)
+
+
+class TestTenCommunities:
+    @pytest.mark.slow
+    def test_in_parallel_processes_leave_the_same_bytes_as_in_sequence(self, low):
+        study = ten_communities(low)
+        alone, together = (
+            gc.run(study, "scheduling", gc.default_engines(workers=workers)) for workers in (1, 2)
+        )
+        assert len(alone.summary["communities"]) == 12
+        assert alone.summary["hours_called"] > 0
+        assert alone.summary == together.summary
+        assert sorted(alone.tables) == sorted(together.tables)
+        for name in alone.tables:
+            pd.testing.assert_frame_equal(alone.tables[name], together.tables[name], check_exact=True)
+
+
+class TestHorizons:
+    def test_follow_each_other_with_what_the_last_one_left(self, low):
+        result = run_with(two_days(low))
+        assert result.summary["horizons"] == 2
+        stores = result.tables["schedules"].query("asset == 'lec1_battery'")
+        soc = stores.sort_values("time").soc_share.to_numpy()
+        power = stores.sort_values("time").p_kw.to_numpy()
+        change = np.where(power > 0.0, 0.95 * power, power / 0.95) / 200.0
+        assert soc[1:] == pytest.approx(soc[:-1] + change[1:], abs=1e-7)
+
+    def test_the_first_day_is_the_same_as_alone(self, low):
+        one, two = run_with(low), run_with(two_days(low))
+        first = two.tables["schedules"]
+        first = first[first.time < first.time.min() + pd.Timedelta(hours=24)].reset_index(drop=True)
+        columns = ["p_kw", "q_kvar", "heat_kw", "soc_share"]
+        assert first[columns].to_numpy().tobytes() == one.tables["schedules"][columns].to_numpy().tobytes()
+
+    def test_of_another_length_are_planned_whole(self, low):
+        whole, parts = run_with(two_days(low), horizon_hours=48), run_with(two_days(low), horizon_hours=12)
+        assert (whole.summary["horizons"], parts.summary["horizons"]) == (1, 4)
+        cost = [
+            sum(each["cost_alone"] for each in result.summary["communities"].values())
+            for result in (whole, parts)
+        ]
+        assert cost[0] <= cost[1] * (1.0 + 1e-3)
+
+
+@pytest.fixture(scope="module")
+def result(low):
+    return run_with(low)
+
+
+class TestTables:
+    def test_every_posting_has_its_other_side(self, result):
+        rows = result.tables["settlement"]
+        assert sum(Decimal(str(amount)) for amount in rows.amount) == 0
+        for community in ("LEC1", "LEC2"):
+            paid = rows[(rows.party == community) & (rows.counterparty == "DSO")].amount.sum()
+            assert paid == pytest.approx(result.summary["communities"][community]["paid"], abs=0.005)
+
+    def test_purchases_are_what_is_paid(self, result):
+        rows = result.tables["reactive_purchases"]
+        assert rows.amount.to_numpy() == pytest.approx(rows.price_per_kvarh * rows.bought_kvar)
+        assert rows.amount.sum() == pytest.approx(result.summary["paid"])
+
+    def test_devices_and_what_is_fixed_make_the_exchange(self, result):
+        keys, powers = ["community", "time"], ["p_kw", "q_kvar"]
+        exchange = result.tables["community_exchange"]
+        for scenario, table in (("alone", "schedules_alone"), ("bought", "schedules")):
+            devices = result.tables[table].groupby(keys, observed=True)[powers].sum()
+            rows = exchange[exchange.scenario == scenario].set_index(keys)[powers]
+            assert devices.loc[rows.index].to_numpy() == pytest.approx(rows.to_numpy(), abs=1e-6)
+
+    def test_costs_make_the_summary(self, result):
+        costs = (
+            result.tables["community_costs"].groupby(["scenario", "community"], observed=True).amount.sum()
+        )
+        for name, figures in result.summary["communities"].items():
+            assert costs["alone", name] == pytest.approx(figures["cost_alone"])
+            assert costs["bought", name] == pytest.approx(figures["cost"] + figures["paid"])
+
+    def test_a_rerun_leaves_the_same(self, low, result):
+        again = run_with(low)
+        assert again.summary == result.summary
+        for name in result.tables:
+            pd.testing.assert_frame_equal(again.tables[name], result.tables[name], check_exact=True)
+
+
+def test_a_study_without_prices_or_communities_is_refused_with_all_that_is_missing(low):
+    members = tuple(replace(member, cluster="") for member in low.community.members)
+    study = replace(low, prices=None, community=replace(low.community, members=members))
+    with pytest.raises(StudyError) as raised:
+        gc.run(study, "scheduling")
+    text = str(raised.value)
+    assert "prices.csv" in text and "no member with a cluster" in text

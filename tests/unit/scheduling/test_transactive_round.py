@@ -1,0 +1,134 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gridcommons.adapters.studies.files import load_study
+from gridcommons.scheduling.messages import Call, Exchange
+from gridcommons.scheduling.oracles import bisect_price
+from scheduling_cases import make_case, run_with
+
+
+@pytest.fixture(scope="module")
+def study(examples):
+    return load_study(examples / "campus_high_voltage")
+
+
+def with_band(study, vm_max_pu, vm_min_pu=0.95):
+    limits = replace(
+        study.limits,
+        vm_max_pu=np.full_like(study.limits.vm_max_pu, vm_max_pu),
+        vm_min_pu=np.full_like(study.limits.vm_min_pu, vm_min_pu),
+    )
+    return replace(study, limits=limits)
+
+
+def only(study, community):
+    """The study with one community; of the other the load alone is left, which nobody controls."""
+    members = tuple(
+        replace(member, cluster=member.cluster if member.cluster == community else "")
+        for member in study.community.members
+    )
+    assets = tuple(
+        asset for asset in study.community.assets if asset.member == community or asset.kind == "load"
+    )
+    return replace(study, community=replace(study.community, members=members, assets=assets))
+
+
+class TestOneSeller:
+    def test_is_paid_the_price_that_bisection_finds(self, study):
+        # Without the other one the voltage is a little lower: a band that LEC1 alone can mend.
+        case = make_case(with_band(only(study, "LEC1"), 1.0502))
+        found = case.hold()
+        (step,) = found.outcome.called.tolist()
+        community, operator = case.communities[0], case.operator
+
+        def missing_at(price):
+            call = Call(round=1, called=np.array([step]), price_per_kvarh=np.array([[price]]))
+            offer = Exchange.from_bytes(community.answer(call.to_bytes()))
+            return float(operator.look({"LEC1": offer}).excess_pu[step].max())
+
+        least = bisect_price(missing_at, -2.0)
+        tolerance = case.settings.price_tolerance_share
+        assert found.outcome.price_per_kvarh[0, 0] == pytest.approx(least, rel=tolerance)
+        assert abs(found.outcome.price_per_kvarh[0, 0]) >= abs(least) * (1.0 - 1e-6)
+
+
+@pytest.fixture(scope="module")
+def unmet(study):
+    return make_case(with_band(study, 1.0485)).hold()
+
+
+class TestANeedThatNobodyCanMeet:
+    def test_is_told_in_kvar_with_the_voltage_reached(self, unmet):
+        assert unmet.outcome.short
+        for step, ((bus, kvar),) in unmet.outcome.short.items():
+            vm_pu = unmet.outcome.after.solution.vm_pu()[step, bus]
+            assert vm_pu > 1.0485 + 1e-5
+            need = unmet.operator.need(unmet.outcome.after, step, [(bus, -1.0)], np.zeros(2))
+            assert kvar == pytest.approx((vm_pu - 1.0485) / need.own_effect_pu_per_kvar[0], rel=1e-3)
+
+    def test_everybody_gives_what_a_price_can_bring(self, unmet):
+        """Prices go to what a missing kvarh is worth, and no further."""
+        for step in unmet.outcome.short:
+            column = unmet.outcome.called.tolist().index(step)
+            price = np.abs(unmet.outcome.price_per_kvarh[:, column])
+            assert price.max() <= 10.0 * 1.05
+            assert price.max() > 5.0
+
+    def test_ends_before_the_last_round(self, unmet):
+        assert unmet.outcome.rounds < 20
+
+    def test_stands_in_the_tables_and_the_summary(self, study):
+        result = run_with(with_band(study, 1.0485))
+        rows = result.tables["reactive_shortages"]
+        assert (rows.vm_pu > 1.0485).all() and (rows.missing_kvar > 0.0).all()
+        assert result.summary["short_kvarh"] == pytest.approx(rows.missing_kvar.sum())
+        assert result.summary["hours_out_of_band"] == len(rows)
+
+
+class TestTheEnd:
+    def test_of_rounds_is_kept_and_what_stays_out_is_told(self, study):
+        found = make_case(study, rounds_max=1).hold()
+        assert found.outcome.rounds == 1
+        assert len(found.outcome.short) == len(found.outcome.after.hours)
+
+    def test_nothing_is_asked_where_every_voltage_is_inside(self, study):
+        found = make_case(with_band(study, 1.1)).hold()
+        assert found.outcome.rounds == 0 and not len(found.outcome.called)
+        for name, plan in found.final.items():
+            assert plan.p_kw.tobytes() == found.alone[name].p_kw.tobytes()
+            assert plan.q_kvar.tobytes() == found.alone[name].q_kvar.tobytes()
+
+    def test_a_finer_tolerance_of_the_price_pays_less(self, study):
+        fine = make_case(study, price_tolerance_share=0.001).hold()
+        rough = make_case(study, price_tolerance_share=0.2).hold()
+        assert fine.paid.sum() <= rough.paid.sum() + 1e-9
+        assert fine.outcome.bought_kvar.sum() == pytest.approx(rough.outcome.bought_kvar.sum(), rel=0.02)
+
+
+class TestPrices:
+    def test_of_active_power_below_zero_still_bring_reactive_power(self, study):
+        """Without the floor the step would be nothing at a price of 0, and turn round below it."""
+        prices = replace(
+            study.prices,
+            import_price_per_kwh=study.prices.import_price_per_kwh - 0.9,
+            export_price_per_kwh=study.prices.export_price_per_kwh - 0.9,
+        )
+        found = make_case(with_band(replace(study, prices=prices), 1.0495)).hold()
+        assert not len(found.outcome.after.hours)
+        assert (found.outcome.bought_kvar < 0.0).any()
+
+    def test_with_a_fee_on_reactive_power_the_schedule_is_the_answer_at_the_fee(self, study):
+        case = make_case(study, reactive_fee_per_kvarh=0.03)
+        found = case.hold()
+        fee = np.full((1, 1), 0.03)
+        for community in case.communities:
+            call = Call(round=1, called=np.array([14]), price_per_kvarh=fee).to_bytes()
+            answer = Exchange.from_bytes(community.answer(call))
+            scheduled = found.alone[community.name].q_kvar
+            assert answer.q_kvar == pytest.approx(scheduled, abs=1e-3)
+        assert not len(found.outcome.after.hours)
+        # Communities provide for themselves where that is cheaper than the fee.
+        provided = make_case(study).hold().alone["LEC1"].q_kvar.sum() - found.alone["LEC1"].q_kvar.sum()
+        assert provided > 100.0
