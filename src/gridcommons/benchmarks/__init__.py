@@ -17,6 +17,7 @@ from gridcommons.benchmarks.envelopes import envelopes, envelopes_year
 from gridcommons.benchmarks.order_books import compare_order_books
 from gridcommons.benchmarks.power_flow import power_flow
 from gridcommons.benchmarks.reconfiguration import reconfiguration
+from gridcommons.benchmarks.scheduling import community_schedule, reactive_round
 from gridcommons.benchmarks.tariff import tariff
 from gridcommons.benchmarks.trading import trading_day
 from gridcommons.model.errors import GridcommonsError
@@ -33,6 +34,8 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "order-books": compare_order_books,
     "trading-day": trading_day,
     "reconfiguration": reconfiguration,
+    "community-schedule": community_schedule,
+    "reactive-round": reactive_round,
 }
 """Benchmarks by the name that the command line takes."""
 
