@@ -16,10 +16,12 @@ import sys
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 
 from control_study import control_study
+from fakes.communities import Garbled
 from flexibility_study import squeezed
 from gridcommons import benchmarks, cli, tasks
 from gridcommons.adapters.studies.files import load_study
@@ -31,6 +33,7 @@ from gridcommons.adapters.studies.toml_file import KEYS
 from gridcommons.model.assets import ASSET_KINDS, Asset, Battery, rating_columns
 from gridcommons.model.limits import LIMIT_NAMES
 from gridcommons.model.members import CONNECTIONS, Community, Member
+from gridcommons.scheduling import capability as scheduling
 from gridcommons.switching.controller import PLANNERS
 from gridcommons.switching.settings import METHODS_OF_GOAL
 from gridcommons.trading.mechanisms import MECHANISMS
@@ -200,7 +203,9 @@ def documented(command, heading):
 def result(request, tmp_path_factory):
     """Results of grids that hold and that do not, so that every table is there."""
     task = request.param
-    chain, two_clusters = (load_study(ROOT / "examples" / name) for name in ("chain", "two_clusters"))
+    chain, two_clusters, campus = (
+        load_study(ROOT / "examples" / name) for name in ("chain", "two_clusters", "campus_high_voltage")
+    )
     tight = {"homes": 24, "fixed_kw": 30.0}
     studies = {
         "envelopes": [chain, overloaded(chain)],
@@ -212,6 +217,7 @@ def result(request, tmp_path_factory):
             squeezed(0.85, instruments=["market"], **tight),
             squeezed(0.4, instruments=["market"], price_max_per_kwh=0.6, **tight),
         ],
+        "scheduling": [campus, squeezed_band(campus, 1.0485)],
         "switching": [
             asked(two_clusters, task),
             asked(overloaded(chain), task, objective="losses"),
@@ -222,7 +228,21 @@ def result(request, tmp_path_factory):
             asked(two_clusters, task),
         ],
     }
-    return task, [tasks.run(study, task) for study in studies[task]]
+    results = [tasks.run(study, task) for study in studies[task]]
+    return task, results + ([with_garbled_communities(campus)] if task == "scheduling" else [])
+
+
+def squeezed_band(study, vm_max_pu):
+    """The study with a lower end of the voltages that are too high."""
+    highest = np.full_like(study.limits.vm_max_pu, vm_max_pu)
+    return replace(study, limits=replace(study.limits, vm_max_pu=highest))
+
+
+def with_garbled_communities(study):
+    """The result of a study of scheduling whose communities answer nonsense."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scheduling, "Community", Garbled)
+        return tasks.run(study, "scheduling")
 
 
 def asked(study, task, **more):
@@ -255,6 +275,7 @@ def test_every_table_and_column_is_documented(result):
         "envelopes": {"violations", "unresolved"},
         "control": {"measure_calls"},
         "flexibility": {"coordination_trials", "reprofiling_calls", "awards", "shortages"},
+        "scheduling": {"reactive_purchases", "reactive_shortages", "refusals", "settlement", "violations"},
         "switching": {"operations", "switch_flows", "switching_gap", "losses", "violations"},
         "trading": {"operations", "orders", "trades", "switching_gap", "batteries"},
     }
@@ -267,7 +288,7 @@ def test_every_key_of_summary_and_provenance_is_documented(result):
     task, (one, *others) = result
     summary = words("results.md", f"## Summary of {task}")
     assert {key for each in (one, *others) for key in each.summary} <= summary
-    for name in ("objectives", "scenarios"):
+    for name in ("objectives", "scenarios", "communities"):
         parts = one.summary.get(name, {})
         assert {key for each in parts.values() for key in each} <= summary
     assert {key for each in one.summary.get("compared", []) for key in each} <= summary

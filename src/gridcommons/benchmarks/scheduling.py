@@ -117,7 +117,7 @@ def large_community(each: int, generator: np.random.Generator) -> EnergyHub:
     """A community of as many members, each with a device of every kind; no other study has so many."""
     members = [_member(f"{k}", generator) for k in range(each)]
     planned = tuple(asset for devices, _ in members for asset in devices)
-    columns = {name: series for _, series in members for name, series in series.items()}
+    columns = {name: values for _, series in members for name, values in series.items()}
     hour = np.arange(STEPS)
     loads = tuple(Load(asset=f"load{k}", member=f"{k}", power_factor=0.9) for k in range(each))
     load_kw = 60.0 + 30.0 * np.sin((hour - 8.0) / 4.0) + generator.uniform(0.0, 10.0, (each, STEPS))
