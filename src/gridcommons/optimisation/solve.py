@@ -56,11 +56,15 @@ class LinearProgram:
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """An optimum: ``x`` (variables,), ``objective``, and ``mu`` (rows,), ≥ 0 at the upper end of a row."""
+    """An optimum: ``x`` (variables,), ``objective``, ``mu`` (rows,), ≥ 0 at the upper end of a row.
+
+    ``gap_share`` is by how much the objective may be above the least possible, 0 without whole numbers.
+    """
 
     x: FloatArray
     objective: float
     mu: FloatArray
+    gap_share: float = 0.0
 
 
 def solve(program: LinearProgram, gap_share: float = EXACT) -> Optimum:
@@ -96,7 +100,8 @@ def solve(program: LinearProgram, gap_share: float = EXACT) -> Optimum:
         if status == HighsModelStatus.kOptimal:
             solution = highs.getSolution()
             mu = -np.array(solution.row_dual) / scale if program.whole is None else np.zeros(len(scale))
-            return Optimum(np.array(solution.col_value), highs.getObjectiveValue(), mu)
+            gap = 0.0 if program.whole is None else float(highs.getInfo().mip_gap)
+            return Optimum(np.array(solution.col_value), highs.getObjectiveValue(), mu, gap)
     raise _failure(highs, status, program)
 
 

@@ -11,6 +11,7 @@ import multiprocessing
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from gridcommons.model.study import Study
 from gridcommons.ports import Engines
 from gridcommons.powerflow.admittance import Network, build_network
 from gridcommons.powerflow.solution import Injections
-from gridcommons.scheduling.community import Community, Plan
+from gridcommons.scheduling.community import Community, Plan, ProgramSize
 from gridcommons.scheduling.energy_hub import communities_of, follow_profiles, make_hub, window_of
 from gridcommons.scheduling.grid_operator import GridOperator
 from gridcommons.scheduling.horizon_result import HorizonResult
@@ -65,7 +66,9 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
                     engines.sink.write(name, columns)
             results.append(result)
             advance(1)
-    return Result("scheduling", LazyTables(engines.sink.readers()), summarise(study, settings, results), {})
+    summary = summarise(study, settings, results)
+    provenance = {"programs": _programs(results)}
+    return Result("scheduling", LazyTables(engines.sink.readers()), summary, provenance)
 
 
 def schedule_horizon(
@@ -87,7 +90,24 @@ def schedule_horizon(
     final = {
         name: alone[name] if parties.is_refused(name) else plan for name, plan in _plans(parties).items()
     }
-    return HorizonResult(operator.time, operator, outcome, alone, final, tuple(parties.refusals))
+    refusals = tuple(parties.refusals)
+    return HorizonResult(operator.time, operator, outcome, alone, final, refusals, _sizes(parties))
+
+
+def _sizes(parties: Parties) -> dict[str, ProgramSize]:
+    communities = [party for party in parties.parties.values() if isinstance(party, Community)]
+    return {each.name: each.size for each in communities if each.size is not None}
+
+
+def _programs(results: list[HorizonResult]) -> dict[str, Any]:
+    """For the provenance: the largest program of each community, and its worst gap."""
+    return {
+        name: {
+            column: max(getattr(each.sizes[name], column) for each in results)
+            for column in ("variables", "whole_variables", "rows", "gap_share")
+        }
+        for name in results[0].sizes
+    }
 
 
 def _plans(parties: Parties) -> dict[str, Plan]:

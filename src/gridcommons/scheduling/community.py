@@ -89,6 +89,22 @@ class Plan:
     end: dict[str, float]
 
 
+@dataclass(frozen=True)
+class ProgramSize:
+    """How large the program of a schedule was, and by how much its cost may be above the least possible."""
+
+    variables: int
+    whole_variables: int
+    rows: int
+    gap_share: float
+
+    @classmethod
+    def of(cls, model: LinearModel, gap_share: float) -> ProgramSize:
+        """That of a model, solved to a gap."""
+        rows = sum(each.expression.constant.size for each in model.rows)
+        return cls(model.columns, int(_whole(model).sum()), rows, gap_share)
+
+
 class Community:
     """A community over one horizon.
 
@@ -106,6 +122,7 @@ class Community:
         self._base: FloatArray | None = None
         self._now: FloatArray | None = None
         self._program: Program | None = None
+        self.size: ProgramSize | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the program, which is made anew where it is needed."""
@@ -140,9 +157,11 @@ class Community:
         model = _copy(program.model)
         model.add_cost(program.q_kvar * (fee * self.hub.hours), "reactive exchange")
         try:
-            found = model.solve(self.settings.mip_gap_share).x
+            optimum = model.solve(self.settings.mip_gap_share)
         except InfeasibleError:
             raise InfeasibleError(explain(model, self.hub, program)) from None
+        found = optimum.x
+        self.size = ProgramSize.of(model, optimum.gap_share)
         self._base = np.where(_whole(model), np.round(found), found)
         self._base = self._now = self._respond(fee, is_committed=False)
         return self._message(0)

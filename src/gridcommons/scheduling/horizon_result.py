@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.time import TimeAxis
-from gridcommons.scheduling.community import Plan
+from gridcommons.scheduling.community import Plan, ProgramSize
 from gridcommons.scheduling.grid_operator import TOLERANCE_PU, GridOperator, Sight
 from gridcommons.scheduling.parties import Refusal
 from gridcommons.scheduling.transactive_round import Outcome
@@ -32,6 +32,8 @@ class HorizonResult:
         What each community does without the grid operator, and with what it sold.
     refusals : tuple of Refusal
         Answers that were not taken.
+    sizes : mapping of str to ProgramSize
+        The program of each community.
     """
 
     time: TimeAxis
@@ -40,6 +42,7 @@ class HorizonResult:
     alone: dict[str, Plan]
     final: dict[str, Plan]
     refusals: tuple[Refusal, ...]
+    sizes: dict[str, ProgramSize]
 
     @property
     def stamps(self) -> npt.NDArray[np.datetime64]:
