@@ -23,8 +23,8 @@ class Profiles:
         The axis that all columns share.
     columns : mapping of str to (steps,)
         ``<asset>`` [kW], ``<asset>.q_kvar``, ``<asset>.plugged_in``, ``<asset>.drive_kwh``,
-        ``<asset>.cop``, ``<asset>.room_cop``, ``<asset>.water_kw``, ``<asset>.metered_kw``,
-        ``outdoor.temp_c``.
+        ``<asset>.cop``, ``<asset>.room_cop``, ``<asset>.water_kw``, ``<asset>.heat_kw``,
+        ``<asset>.draw_m3``, ``<asset>.metered_kw``, ``outdoor.temp_c``.
     """
 
     time: TimeAxis

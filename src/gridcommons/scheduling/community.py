@@ -312,8 +312,7 @@ def read_plan(hub: EnergyHub, program: Program, x: FloatArray) -> Plan:
     for each in program.operations:
         columns = (each.p_kw.value(x), each.q_kvar.value(x), each.heat_kw.value(x), each.soc_share(x))
         devices += [DeviceDay(name, *(part[k] for part in columns)) for k, name in enumerate(each.asset)]
-        if each.state is not None:
-            end.update(zip(each.asset, each.state.value(x)[:, -1].tolist(), strict=True))
+        end |= each.end(x)
     shed_kw = program.shed_kw.value(x)
     cost = program.model.cost_by_name(x)
     p_kw, q_kvar = program.priced.p_kw.value(x), program.priced.q_kvar.value(x)

@@ -36,6 +36,8 @@ from gridcommons.scheduling.settings import Settings
 LEAST_PRICE_PER_KWH = 1e-6
 """What active power given up for reactive power costs at least, so that nothing is given for nothing."""
 
+HOURS_A_DAY = 24.0
+
 REACTIVE_COST = "reactive power"
 """Name of the rows and of the cost of S − P."""
 
@@ -226,16 +228,20 @@ def pay_heat(model: LinearModel, hub: EnergyHub, heat_kw: Linear) -> None:
 
 
 def pay_heat_peak(model: LinearModel, hub: EnergyHub, heat_kw: Linear, settings: Settings) -> None:
-    """c_H,var · highest heat of each local day, and c_H,fix, where there is a district network."""
+    """c_H,var · highest heat of each local day, and c_H,fix, where there is a district network.
+
+    A day of which the horizon holds a part is paid for that part.
+    """
     if not np.isfinite(hub.prices.heat_price_per_kwh).any():
         return
     day = hub.horizon.profiles.time.local_clock()[0]
     day = day - day[0]
-    peak_kw = model.variable((int(day[-1]) + 1,))
-    spread = stack([peak_kw[k : k + 1] for k in day])
-    model.require("heat peak", spread - heat_kw, lower=0.0)
-    model.add_cost(peak_kw * settings.heat_peak_price_per_kw_day, "heat peak")
-    model.add_cost(constant(np.full(peak_kw.shape, settings.heat_fee_per_day)), "heat fee")
+    part = np.minimum(np.bincount(day) * hub.hours / HOURS_A_DAY, 1.0)
+    peak_kw = model.variable(part.shape)
+    of_steps = stack([peak_kw[k : k + 1] for k in day])
+    model.require("heat peak", of_steps - heat_kw, lower=0.0)
+    model.add_cost(peak_kw * (settings.heat_peak_price_per_kw_day * part), "heat peak")
+    model.add_cost(constant(settings.heat_fee_per_day * part), "heat fee")
 
 
 def price_reactive_power(model: LinearModel, hub: EnergyHub, operations: Sequence[Operation]) -> Priced:

@@ -98,4 +98,4 @@ def provided_by_kind(result: HorizonResult, kind_of: dict[str, str]) -> dict[str
             moved = float(np.abs(after.q_kvar - before.q_kvar)[called].sum() * hours)
             kind = kind_of[after.asset]
             total[kind] = total.get(kind, 0.0) + moved
-    return {kind: amount for kind, amount in total.items() if amount > 0.0}
+    return total

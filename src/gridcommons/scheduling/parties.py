@@ -40,6 +40,13 @@ def _schedule(party: CommunityParty) -> tuple[bytes, CommunityParty]:
     return party.schedule(), party
 
 
+def _read_schedule(name: str, raw: bytes) -> Exchange:
+    try:
+        return Exchange.from_bytes(raw)
+    except MessageError as error:
+        raise MessageError(f"schedule of community {name}: {error}") from None
+
+
 class Parties:
     """All communities of a horizon.
 
@@ -66,6 +73,8 @@ class Parties:
         ------
         InfeasibleError
             One of them has none; the message says why.
+        MessageError
+            What one of them sent is none: without its schedule nobody knows what it exchanges.
         """
         if self._pool is None:
             raw = {name: party.schedule() for name, party in self.parties.items()}
@@ -74,7 +83,7 @@ class Parties:
             raw = {}
             for name, future in work.items():
                 raw[name], self.parties[name] = future.result()
-        self._schedules = {name: Exchange.from_bytes(each) for name, each in raw.items()}
+        self._schedules = {name: _read_schedule(name, each) for name, each in raw.items()}
         self._last = dict(self._schedules)
         return dict(self._schedules)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -96,13 +96,16 @@ def _assets(study: Study) -> Iterator[Problem]:
                 place = PROFILES if column == OUTDOOR else ASSETS
                 yield Problem(place, "nothing", expected, row=asset.asset, column=column)
             yield from _draws(asset, study.profiles)
-        yield from _unheard(set(map(id, planned)), assets, study.profiles)
+    yield from _unheard(study)
 
 
-def _unheard(planned: set[int], assets: Sequence[Asset], profiles: Profiles) -> Iterator[Problem]:
+def _unheard(study: Study) -> Iterator[Problem]:
     """Assets that follow a profile and have none."""
-    for asset in assets:
-        if id(asset) not in planned and asset.needs_profile and asset.asset not in profiles.columns:
+    members, profiles = study.community.member_by_id, study.profiles
+    for asset in study.community.assets:
+        member = members[asset.member]
+        follows = not (member.cluster and is_planned(asset, member))
+        if follows and asset.needs_profile and asset.asset not in profiles.columns:
             expected = f"the profile that {asset.asset} follows"
             yield Problem(PROFILES, "no such column", expected, column=asset.asset)
 

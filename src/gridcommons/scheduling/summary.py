@@ -16,20 +16,23 @@ from gridcommons.scheduling.horizon_result import (
 )
 from gridcommons.scheduling.settings import Settings
 
+NOTHING_KVARH = 1e-6
+"""What a kind of asset moved that is rounding, and no reactive energy."""
+
 
 def summarise(study: Study, settings: Settings, results: Sequence[HorizonResult]) -> dict[str, Any]:
     """Figures of the window: what communities pay, what the voltages were, and what was bought."""
     return {
         "communities": _communities(settings, results),
         "horizons": len(results),
-        "hours_called": sum(len(each.outcome.called) for each in results),
+        "intervals_called": sum(len(each.outcome.called) for each in results),
         "rounds": max(each.outcome.rounds for each in results),
         "vm_min_alone_pu": min(float(np.nanmin(each.outcome.before.solution.vm_pu())) for each in results),
         "vm_max_alone_pu": max(float(np.nanmax(each.outcome.before.solution.vm_pu())) for each in results),
         "vm_min_pu": min(float(np.nanmin(each.outcome.after.solution.vm_pu())) for each in results),
         "vm_max_pu": max(float(np.nanmax(each.outcome.after.solution.vm_pu())) for each in results),
-        "hours_out_of_band_alone": sum(intervals_out(each, each.outcome.before) for each in results),
-        "hours_out_of_band": sum(intervals_out(each, each.outcome.after) for each in results),
+        "intervals_out_of_band_alone": sum(intervals_out(each, each.outcome.before) for each in results),
+        "intervals_out_of_band": sum(intervals_out(each, each.outcome.after) for each in results),
         "bought_kvarh": float(
             sum(np.abs(each.outcome.bought_kvar).sum() * each.time.step_hours for each in results)
         ),
@@ -79,7 +82,7 @@ def _provided(study: Study, results: Sequence[HorizonResult]) -> dict[str, float
     for each in results:
         for kind, amount in provided_by_kind(each, kind_of).items():
             total[kind] = total.get(kind, 0.0) + amount
-    return total
+    return {kind: amount for kind, amount in total.items() if amount > NOTHING_KVARH}
 
 
 def _losses(results: Sequence[HorizonResult], when: str) -> float:

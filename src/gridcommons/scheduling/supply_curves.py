@@ -59,6 +59,11 @@ class SupplyCurve:
             quantity_kvar=np.insert(quantity[fits], place, quantity_kvar),
         )
 
+    @property
+    def farthest_price(self) -> float:
+        """The price that was asked furthest from the start."""
+        return float(self.price_per_kvarh[np.argmax(np.abs(self.price_per_kvarh - self.start_per_kvarh))])
+
     def asked_price_near(self, price_per_kvarh: float, quantity_kvar: float) -> float | None:
         """The price nearest to another at which so much was offered; None where it never was."""
         sign = 1.0 if quantity_kvar > 0.0 else -1.0

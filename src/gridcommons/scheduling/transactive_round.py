@@ -147,6 +147,7 @@ class TransactiveRound:
             sight = self._ask_prices(number)
             self._open_hours(sight)
             self._plan(sight, number)
+        self._keep_to_what_was_asked()
         offered = self._delta(sight)[self._called()].T
         after = self._buy(sight, number) if self.books else before
         return self._outcome(before, after, offered, number)
@@ -191,7 +192,7 @@ class TransactiveRound:
         if known is not None and abs(known - price) <= tolerance * abs(known - start):
             book.price_per_kvarh[j] = known
             return True
-        farthest = float(np.abs(curve.price_per_kvarh - start).max())
+        farthest = abs(curve.farthest_price - start)
         if book.purchase.short_kvar.any() and farthest >= abs(price - start) * (1.0 - tolerance):
             return True
         low, high = curve.bracket(wanted)
@@ -205,6 +206,16 @@ class TransactiveRound:
             widths.append(width)
         book.price_per_kvarh[j] = price
         return False
+
+    def _keep_to_what_was_asked(self) -> None:
+        """Where rounds end before prices are settled: the nearest that was asked and brings enough."""
+        for book in self.books.values():
+            if book.is_settled or book.purchase is None:
+                continue
+            for j, curve in enumerate(book.curves):
+                price, wanted = book.purchase.price_per_kvarh[j], book.purchase.quantity_kvar[j]
+                known = curve.asked_price_near(float(price), float(wanted))
+                book.price_per_kvarh[j] = curve.farthest_price if known is None else known
 
     def _published_step(self, step: int, number: int) -> float:
         """c1 max(λ_e, λ_floor) (c2 + c3 e^(c4 k)): rise of the price for all of a need (eq. 9)."""

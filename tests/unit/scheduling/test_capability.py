@@ -59,7 +59,7 @@ class TestTenCommunities:
             gc.run(study, "scheduling", gc.default_engines(workers=workers)) for workers in (1, 2)
         )
         assert len(alone.summary["communities"]) == 12
-        assert alone.summary["hours_called"] > 0
+        assert alone.summary["intervals_called"] > 0
         assert alone.summary == together.summary
         assert sorted(alone.tables) == sorted(together.tables)
         for name in alone.tables:
@@ -84,13 +84,21 @@ class TestHorizons:
         assert first[columns].to_numpy().tobytes() == one.tables["schedules"][columns].to_numpy().tobytes()
 
     def test_of_another_length_are_planned_whole(self, low):
-        whole, parts = run_with(two_days(low), horizon_hours=48), run_with(two_days(low), horizon_hours=12)
+        whole, parts = (
+            run_with(two_days(low), horizon_hours=hours, heat_peak_price_per_kw_day=0.0) for hours in (48, 12)
+        )
         assert (whole.summary["horizons"], parts.summary["horizons"]) == (1, 4)
         cost = [
             sum(each["cost_alone"] for each in result.summary["communities"].values())
             for result in (whole, parts)
         ]
         assert cost[0] <= cost[1] * (1.0 + 1e-3)
+
+    def test_pay_the_heat_of_a_day_once_however_it_is_cut(self, low):
+        for hours in (24, 12, 36):
+            costs = run_with(two_days(low), horizon_hours=hours).tables["community_costs"]
+            fee = costs[(costs.scenario == "alone") & (costs.item == "heat fee")].amount.sum()
+            assert fee == pytest.approx(2 * 2 * 76.33)
 
 
 @pytest.fixture(scope="module")

@@ -205,6 +205,10 @@ def _hash(folder: Path, settings: StudySettings, reference_files: Sequence[Path]
     return total.hexdigest()
 
 
+_PLANNED_KINDS = ("chp", "smart_boiler", "stirling_store")
+"""Kinds that a community's plan tells what to do."""
+
+
 def _asset_notes(community: Community, profiles: Profiles) -> list[str]:
     given = profiles.columns
     stores = [asset for asset in community.assets if asset.kind == "battery" and asset.asset not in given]
@@ -218,6 +222,9 @@ def _asset_notes(community: Community, profiles: Profiles) -> list[str]:
         "batteries without a profile, so idle when nobody controls them": stores,
         "heat pumps without a profile, so idle when nobody plans them": [
             asset for asset in community.assets if asset.kind == "heat_pump" and asset.asset not in given
+        ],
+        "heat and power plants and electric heat stores without a profile, so idle when nobody plans them": [
+            asset for asset in community.assets if asset.kind in _PLANNED_KINDS and asset.asset not in given
         ],
         "charging stations without a profile, so idle when nobody controls them": [
             car for car in cars if car.asset not in given

@@ -1,7 +1,8 @@
 """Consumption that can be put off, as a store (Mohiti et al., eqs 29 to 31, with units made good).
 
 P_DR is consumption that is put off (positive) or made up for. The source bounds its energy by ξ P_L, a power:
-here ξ of an hour's consumption. What is put off is returned before the local day ends.
+here ξ of an hour's consumption. No more is put off than is consumed, which a large κ would allow. What is put
+off is returned before the local day ends.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def operate_demand_response(
     owed_max_kwh = of_each(loads, "flexible_share") * load_kw
     most_kw = of_each(loads, "power_to_energy_per_h") * owed_max_kwh
     room_kw = np.maximum(of_each(loads, "consumption_max_kw") - load_kw, 0.0)
-    put_off_kw = model.variable(load_kw.shape, lower=-np.minimum(most_kw, room_kw), upper=most_kw)
+    put_off_kw = model.variable(
+        load_kw.shape, lower=-np.minimum(most_kw, room_kw), upper=np.minimum(most_kw, load_kw)
+    )
     owed_kwh = model.variable(load_kw.shape, upper=owed_max_kwh)
     start_kwh = horizon.starts(loads, [0.0] * len(loads))
     change_kwh = owed_kwh - before(owed_kwh, start_kwh)

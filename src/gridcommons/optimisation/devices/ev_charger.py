@@ -1,7 +1,7 @@
 """A car at its charging station: energy in the battery, what it drives, when it is plugged in.
 
 E[t] = E[t−1] + dt p[t] − d[t] (SMART-MLA, final report of project 64018-0302, 2022, §5.1; no loss of
-charging is modelled, as there). The window ends with the energy it began with, or with what charging at full
+charging is modelled, as there). The window ends with the energy of the ratings, or with what charging at full
 power reaches where that is less: ours, because without it a day would end with every battery empty.
 """
 
@@ -17,7 +17,9 @@ from gridcommons.model.profiles import Profiles
 from gridcommons.optimisation.devices.chain import STATES, Chains
 
 
-def charging_chains(cars: Sequence[EvCharger], profiles: Profiles) -> Chains:
+def charging_chains(
+    cars: Sequence[EvCharger], profiles: Profiles, start_kwh: FloatArray | None = None
+) -> Chains:
     """Cars that charge when it is cheap and are ready when they leave.
 
     Parameters
@@ -26,12 +28,15 @@ def charging_chains(cars: Sequence[EvCharger], profiles: Profiles) -> Chains:
         With ``energy_kwh``, ``soc_min_share`` and ``soc_max_share``.
     profiles : Profiles
         ``<asset>.plugged_in`` (always, where absent) and ``<asset>.drive_kwh`` (nothing, where absent).
+    start_kwh : (cars,), optional
+        Energy before the first interval; that of the ratings if absent.
     """
     count, steps = len(cars), profiles.time.steps
     energy_kwh = np.array([car.energy_kwh for car in cars])
     plugged_in = np.array([profiles.of(f"{car.asset}.plugged_in", otherwise=1.0) for car in cars])
     drive_kwh = np.array([profiles.of(f"{car.asset}.drive_kwh") for car in cars])
-    start_kwh = np.array([car.soc_initial_share for car in cars]) * energy_kwh
+    usual_kwh = np.array([car.soc_initial_share for car in cars]) * energy_kwh
+    start_kwh = usual_kwh if start_kwh is None else start_kwh
     low, high, drift = _unbounded(count, steps)
     low[:, :, 0] = (np.array([car.soc_min_share for car in cars]) * energy_kwh)[:, None]
     high[:, :, 0] = (np.array([car.soc_max_share for car in cars]) * energy_kwh)[:, None]
@@ -42,7 +47,7 @@ def charging_chains(cars: Sequence[EvCharger], profiles: Profiles) -> Chains:
     start = np.zeros((count, STATES))
     start[:, 0] = start_kwh
     most_kw = np.array([car.charge_max_kw for car in cars])[:, None] * plugged_in.reshape(count, steps)
-    end_kwh = np.minimum(start_kwh, _full_charging(start_kwh, high[:, :, 0], drift[:, :, 0], most_kw * hours))
+    end_kwh = np.minimum(usual_kwh, _full_charging(start_kwh, high[:, :, 0], drift[:, :, 0], most_kw * hours))
     low[:, -1, 0] = np.maximum(low[:, -1, 0], end_kwh)
     names = tuple(car.asset for car in cars)
     return Chains(names, transition, effect, drift, start, low, high, np.zeros_like(most_kw), most_kw)

@@ -24,7 +24,9 @@ OUTDOOR = "outdoor.temp_c"
 """Column of the outdoor temperature."""
 
 
-def heating_chains(pumps: Sequence[HeatPump], profiles: Profiles) -> Chains:
+def heating_chains(
+    pumps: Sequence[HeatPump], profiles: Profiles, start_c: FloatArray | None = None
+) -> Chains:
     """Heat pumps that keep their houses within the comfort band.
 
     Parameters
@@ -33,6 +35,8 @@ def heating_chains(pumps: Sequence[HeatPump], profiles: Profiles) -> Chains:
         Each with its house and a COP (``room_cop``).
     profiles : Profiles
         ``outdoor.temp_c``; ``<asset>.water_kw`` is what hot water takes of the rating, which no plan moves.
+    start_c : (pumps, states), optional
+        Temperatures before the first interval; the middle of the band if absent [°C].
 
     Notes
     -----
@@ -51,7 +55,7 @@ def heating_chains(pumps: Sequence[HeatPump], profiles: Profiles) -> Chains:
     low[:, :, 0] = np.array([pump.temp_min_c for pump in pumps])[:, None]
     high[:, :, 0] = np.array([pump.temp_max_c for pump in pumps])[:, None]
     low[:, -1, 1] = middle_c
-    start = np.repeat(middle_c[:, None], STATES, axis=1)
+    start = np.repeat(middle_c[:, None], STATES, axis=1) if start_c is None else start_c
     water_kw = np.array([profiles.of(f"{pump.asset}.water_kw") for pump in pumps]).reshape(count, time.steps)
     most_kw = np.array([pump.consumption_max_kw for pump in pumps])[:, None] - water_kw
     names = tuple(pump.asset for pump in pumps)

@@ -48,11 +48,10 @@ class Horizon:
         columns = [self.profiles.of(f"{asset.asset}{suffix}") for asset in assets]
         return np.array(columns).reshape(len(assets), self.steps)
 
-    def starts(self, assets: Sequence[Asset], otherwise: Sequence[float]) -> FloatArray:
+    def starts(self, assets: Sequence[Asset], otherwise: Sequence[float], suffix: str = "") -> FloatArray:
         """State of each asset before the first interval, shape (assets,)."""
-        return np.array(
-            [self.start.get(asset.asset, value) for asset, value in zip(assets, otherwise, strict=True)]
-        )
+        pairs = zip(assets, otherwise, strict=True)
+        return np.array([self.start.get(asset.asset + suffix, value) for asset, value in pairs])
 
     def last_of_days(self) -> BoolArray:
         """Whether each interval is the last one of a local day or of the horizon, shape (steps,)."""
@@ -93,6 +92,8 @@ class Operation:
         Whether their heat is no part of the community's balance.
     state : Linear of shape (assets, steps), optional
         State at the end of each interval: energy [kWh], temperature [°C] or heat of a boiler [kW].
+    more_states : mapping of str to Linear
+        Further states that the next horizon begins with, by the word behind the asset's id.
     empty, full : (assets,), optional
         States that count as empty and full; None where the state is no store.
     converters : Converters, optional
@@ -105,9 +106,20 @@ class Operation:
     heat_kw: Linear
     own_heat: bool = False
     state: Linear | None = None
+    more_states: Mapping[str, Linear] = field(default_factory=dict)
     empty: FloatArray | None = None
     full: FloatArray | None = None
     converters: Converters | None = None
+
+    def end(self, x: FloatArray) -> dict[str, float]:
+        """States after the last interval, as ``Horizon.start`` of the next one takes them."""
+        states = {"": self.state, **self.more_states}
+        return {
+            name + suffix: float(value)
+            for suffix, state in states.items()
+            if state is not None
+            for name, value in zip(self.asset, state.value(x)[:, -1], strict=True)
+        }
 
     def soc_share(self, x: FloatArray) -> FloatArray:
         """State of charge at the end of each interval, NaN where nothing is stored, shape (assets, steps)."""

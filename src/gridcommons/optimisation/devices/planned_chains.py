@@ -22,6 +22,9 @@ from gridcommons.optimisation.devices.operation import (
 )
 from gridcommons.optimisation.linear_model import Linear, LinearModel, constant
 
+STRUCTURE = ".structure"
+"""What stands behind a house's id for the temperature of its structure."""
+
 
 def operate_cars(model: LinearModel, cars: Sequence[EvCharger], horizon: Horizon) -> Operation:
     """Cars that are ready when they leave; they charge and do not discharge."""
@@ -51,6 +54,7 @@ def operate_houses(model: LinearModel, pumps: Sequence[HeatPump], horizon: Horiz
         rooms_kw * cop,
         own_heat=True,
         state=states[0],
+        more_states={STRUCTURE: states[1]},
         empty=of_each(pumps, "temp_min_c")[:, 0],
         full=of_each(pumps, "temp_max_c")[:, 0],
     )
@@ -86,5 +90,6 @@ def _starts(
     chains: Chains, assets: Sequence[Asset], horizon: Horizon
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     start = chains.start.copy()
-    start[:, 0] = horizon.starts(assets, start[:, 0].tolist())
+    for k, suffix in enumerate(("", STRUCTURE)):
+        start[:, k] = horizon.starts(assets, start[:, k].tolist(), suffix)
     return start
