@@ -97,6 +97,8 @@ class TestTheEnd:
         study = load_study(examples / "campus_low_voltage")
         for rounds in (1, 2):
             found = make_case(study, rounds_max=rounds).hold()
+            rows = found.outcome.rows
+            asked = {(row.step, j, price) for row in rows for j, price in enumerate(row.price_per_kvarh)}
             for column, step in enumerate(found.outcome.called.tolist()):
                 for j, price in enumerate(found.outcome.price_per_kvarh[:, column]):
                     assert (step, j, price) in asked
