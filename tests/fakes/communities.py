@@ -87,3 +87,13 @@ class Liar(Community):
     def deliver(self, message: bytes) -> bytes:
         self._now = self.scheduled
         return self._message(json.loads(message)["round"])
+
+
+class Fickle(Community):
+    """Gives all that it can in one round and nothing in the next, whatever is paid."""
+
+    def answer(self, message: bytes) -> bytes:
+        if json.loads(message)["round"] % 2:
+            return super().answer(message)
+        self._now = self.scheduled
+        return self._message(json.loads(message)["round"])

@@ -1,6 +1,17 @@
 import pytest
 
-from fakes.communities import Absurd, Broken, Garbled, Late, Liar, Mute, Short, SomebodyElse, Steady
+from fakes.communities import (
+    Absurd,
+    Broken,
+    Fickle,
+    Garbled,
+    Late,
+    Liar,
+    Mute,
+    Short,
+    SomebodyElse,
+    Steady,
+)
 from gridcommons.adapters.studies.files import load_study
 from scheduling_cases import make_case
 
@@ -48,3 +59,11 @@ class TestWhoPromisesAndDoesNotGive:
         found = make_case(study, {"LEC1": Liar}).hold()
         after = found.outcome.after
         assert bool(len(after.hours)) == bool(found.outcome.short)
+
+
+class TestWhoChangesItsMind:
+    def test_does_not_keep_the_round_from_its_end(self, study):
+        found = make_case(study, {"LEC1": Fickle}).hold()
+        assert found.outcome.rounds <= 20
+        assert bool(len(found.outcome.after.hours)) == bool(found.outcome.short)
+        assert not found.refusals
