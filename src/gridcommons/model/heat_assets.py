@@ -23,14 +23,30 @@ HOUSE_COLUMNS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeatPump(Asset):
+class Consumer(Asset):
+    """What consumes up to a rating, and may be set to anything below."""
+
+    consumption_max_kw: float = rating()
+
+    def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
+        """From off to its rating."""
+        full_kw = np.full_like(signals.profile_kw, self.consumption_max_kw)
+        return np.zeros_like(full_kw), full_kw
+
+    @property
+    def rating_kw(self) -> float:
+        """Rated electric consumption [kW]."""
+        return self.consumption_max_kw
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatPump(Consumer):
     """A heat pump; its profile is its uncontrolled electric consumption.
 
     With a house, what it consumes can be planned, and the study may come without its profile.
     """
 
     kind: ClassVar[str] = "heat_pump"
-    consumption_max_kw: float = rating()
     cop: float = optional_rating()
     k1_kw_per_k: float = optional_rating()
     k2_kw_per_k: float = optional_rating()
@@ -49,16 +65,6 @@ class HeatPump(Asset):
     def may_lack_profile(self) -> bool:
         """With a house or where it is controlled, what it consumes follows from a plan."""
         return self.has_house or self.flexible
-
-    def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
-        """From off to its rating."""
-        full_kw = np.full_like(signals.profile_kw, self.consumption_max_kw)
-        return np.zeros_like(full_kw), full_kw
-
-    @property
-    def rating_kw(self) -> float:
-        """Rated electric consumption [kW]."""
-        return self.consumption_max_kw
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +148,7 @@ class Chp(Asset):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SmartBoiler(Asset):
+class SmartBoiler(Consumer):
     """An electric boiler with a tank for hot water, behind a converter that can give reactive power.
 
     Its profile is its consumption; one that can be controlled may come without.
@@ -150,7 +156,6 @@ class SmartBoiler(Asset):
 
     kind: ClassVar[str] = "smart_boiler"
     needs_profile: ClassVar[bool] = False
-    consumption_max_kw: float = rating()
     inverter_kva: float = optional_rating()
     q_share: float = optional_rating(below=1.0)
     heater_efficiency_share: float = rating(below=1.0)
@@ -161,16 +166,6 @@ class SmartBoiler(Asset):
     temp_initial_c: float = rating()
     cold_temp_c: float = rating()
     ambient_temp_c: float = rating()
-
-    def range_kw(self, signals: Signals) -> tuple[FloatArray, FloatArray]:
-        """From off to its rating."""
-        full_kw = np.full_like(signals.profile_kw, self.consumption_max_kw)
-        return np.zeros_like(full_kw), full_kw
-
-    @property
-    def rating_kw(self) -> float:
-        """Rated electric consumption [kW]."""
-        return self.consumption_max_kw
 
 
 @dataclass(frozen=True, kw_only=True)

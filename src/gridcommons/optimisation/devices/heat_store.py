@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from gridcommons.model.assets import HeatStore
-from gridcommons.optimisation.devices.battery import end_no_emptier
 from gridcommons.optimisation.devices.operation import (
     Horizon,
     Operation,
@@ -16,6 +15,7 @@ from gridcommons.optimisation.devices.operation import (
     nothing,
     of_each,
 )
+from gridcommons.optimisation.devices.two_way_store import end_no_lower
 from gridcommons.optimisation.linear_model import LinearModel
 
 
@@ -29,7 +29,7 @@ def operate_heat_stores(model: LinearModel, stores: Sequence[HeatStore], horizon
     filled_kw = model.variable(shape, lower=-np.inf)
     change_kwh = stored_kwh - before(stored_kwh, start_kwh)
     model.require_equal("heat store: stored heat", change_kwh - filled_kw * horizon.hours)
-    end_no_emptier(model, "heat store", stored_kwh, start_kwh)
+    end_no_lower(model, "heat store", stored_kwh, start_kwh)
     nil = nothing(stores, horizon)
     return Operation(
         names_of(stores),

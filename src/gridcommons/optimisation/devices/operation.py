@@ -14,7 +14,7 @@ import numpy as np
 from gridcommons.model.assets import Asset
 from gridcommons.model.grid import BoolArray, FloatArray, Names
 from gridcommons.model.profiles import Profiles, reactive_per_active
-from gridcommons.optimisation.linear_model import Linear, LinearModel, constant, stack
+from gridcommons.optimisation.linear_model import Linear, constant, stack
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,18 +152,3 @@ def nothing(assets: Sequence[Asset], horizon: Horizon) -> Linear:
 def before(state: Linear, start: FloatArray) -> Linear:
     """The state before each interval: ``start``, then what each interval left, shape (assets, steps)."""
     return stack([constant(start[None, :]), state[:, :-1].transpose()]).transpose()
-
-
-def never_both(
-    model: LinearModel, name: str, one: tuple[Linear, FloatArray], other: tuple[Linear, FloatArray]
-) -> None:
-    """Keep one of two powers at zero where the other is not: a binary a cell.
-
-    Parameters
-    ----------
-    one, other : pair of Linear and (…)
-        A power and its greatest value [kW], of one shape.
-    """
-    is_one = model.variable(one[0].shape, upper=1.0, whole=True)
-    model.require(name, one[0] - is_one * one[1], upper=0.0)
-    model.require(name, other[0] + is_one * other[1] - np.broadcast_to(other[1], other[0].shape), upper=0.0)

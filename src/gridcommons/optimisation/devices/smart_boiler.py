@@ -17,7 +17,6 @@ import numpy as np
 from gridcommons.model.assets import SmartBoiler
 from gridcommons.model.grid import FloatArray
 from gridcommons.optimisation.apparent_power import limit_apparent_power
-from gridcommons.optimisation.devices.battery import end_no_emptier
 from gridcommons.optimisation.devices.operation import (
     Converters,
     Horizon,
@@ -26,6 +25,7 @@ from gridcommons.optimisation.devices.operation import (
     names_of,
     of_each,
 )
+from gridcommons.optimisation.devices.two_way_store import end_no_lower
 from gridcommons.optimisation.linear_model import Linear, LinearModel
 
 WATER_KWH_PER_M3K = 1.163
@@ -80,7 +80,7 @@ def keep_tank(
     model.require_equal(
         "smart boiler: heat of the tank", stored_kwh - heat_kw * horizon.hours + to_water_kwh + to_room_kwh
     )
-    end_no_emptier(model, "smart boiler", temp_c, start_c)
+    end_no_lower(model, "smart boiler", temp_c, start_c)
     return temp_c
 
 
