@@ -199,12 +199,12 @@ def balance_heat(
 
 def keep_envelopes(model: LinearModel, hub: EnergyHub, operations: Sequence[Operation]) -> None:
     """p_min ≤ p ≤ p_max where an asset has an operating envelope."""
+    if not (np.isfinite(hub.p_min_kw).any() or np.isfinite(hub.p_max_kw).any()):
+        return
     row = {asset.asset: k for k, asset in enumerate(hub.planned)}
-    for each in operations:
-        mine = np.array([row[name] for name in each.asset], dtype=np.int64)
-        low_kw, high_kw = hub.p_min_kw[mine], hub.p_max_kw[mine]
-        if np.isfinite(low_kw).any() or np.isfinite(high_kw).any():
-            model.require("operating envelope", each.p_kw, lower=low_kw, upper=high_kw)
+    mine = np.array([row[name] for each in operations for name in each.asset], dtype=np.int64)
+    p_kw = stack([each.p_kw for each in operations])
+    model.require("operating envelope", p_kw, lower=hub.p_min_kw[mine], upper=hub.p_max_kw[mine])
 
 
 def pay_energy(model: LinearModel, hub: EnergyHub, p_kw: Linear) -> None:

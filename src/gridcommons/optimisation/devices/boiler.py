@@ -17,7 +17,7 @@ from gridcommons.optimisation.devices.operation import (
     nothing,
     of_each,
 )
-from gridcommons.optimisation.linear_model import Linear, LinearModel, constant
+from gridcommons.optimisation.linear_model import Linear, LinearModel, constant, stack
 
 
 def operate_boilers(
@@ -87,12 +87,15 @@ def share_heat(
     model: LinearModel, boilers: tuple[Sequence[Boiler], Linear], turbines: tuple[Sequence[Chp], Linear]
 ) -> None:
     """What boilers give to turbines is what turbines take, member by member."""
+    lacks = []
     for member in dict.fromkeys(boiler.member for boiler in boilers[0]):
         given, taken = (
             heat_kw[np.flatnonzero([asset.member == member for asset in assets])].sum(0)
             for assets, heat_kw in (boilers, turbines)
         )
-        model.require_equal("boiler: heat to the turbines", given - taken)
+        lacks.append((given - taken)[None, :])
+    if lacks:
+        model.require_equal("boiler: heat to the turbines", stack(lacks))
 
 
 def _pay_own_fires(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gridcommons.model.assets import Asset, EvCharger, HeatPump
+from gridcommons.model.assets import EvCharger, HeatPump
 from gridcommons.model.profiles import room_cop
 from gridcommons.optimisation.devices.chain import Chains
 from gridcommons.optimisation.devices.ev_charger import charging_chains
@@ -28,8 +28,9 @@ STRUCTURE = ".structure"
 
 def operate_cars(model: LinearModel, cars: Sequence[EvCharger], horizon: Horizon) -> Operation:
     """Cars that are ready when they leave; they charge and do not discharge."""
-    chains = charging_chains(cars, horizon.profiles)
-    p_kw, states = follow_law(model, "ev charger", chains, _starts(chains, cars, horizon))
+    own_kwh = [car.soc_initial_share * car.energy_kwh for car in cars]
+    chains = charging_chains(cars, horizon.profiles, horizon.starts(cars, own_kwh))
+    p_kw, states = follow_law(model, "ev charger", chains)
     return Operation(
         names_of(cars),
         p_kw,
@@ -43,8 +44,10 @@ def operate_cars(model: LinearModel, cars: Sequence[EvCharger], horizon: Horizon
 
 def operate_houses(model: LinearModel, pumps: Sequence[HeatPump], horizon: Horizon) -> Operation:
     """Heat pumps that keep the air of their houses within its band; hot water is drawn beside them."""
-    chains = heating_chains(pumps, horizon.profiles)
-    rooms_kw, states = follow_law(model, "heat pump", chains, _starts(chains, pumps, horizon))
+    middle_c = [(pump.temp_min_c + pump.temp_max_c) / 2.0 for pump in pumps]
+    start_c = [horizon.starts(pumps, middle_c, suffix) for suffix in ("", STRUCTURE)]
+    chains = heating_chains(pumps, horizon.profiles, np.stack(start_c, axis=1))
+    rooms_kw, states = follow_law(model, "heat pump", chains)
     p_kw = rooms_kw + horizon.series(pumps, ".water_kw")
     cop = np.array([room_cop(pump, horizon.profiles) for pump in pumps]).reshape(rooms_kw.shape)
     return Operation(
@@ -60,23 +63,15 @@ def operate_houses(model: LinearModel, pumps: Sequence[HeatPump], horizon: Horiz
     )
 
 
-def follow_law(
-    model: LinearModel, kind: str, chains: Chains, start: np.ndarray[tuple[int, int], np.dtype[np.float64]]
-) -> tuple[Linear, list[Linear]]:
-    """Power drawn and states of chains, x[t] = A x[t−1] + B[t] u[t] + w[t], within their bounds.
-
-    Parameters
-    ----------
-    start : (devices, states)
-        States before the first interval.
-    """
+def follow_law(model: LinearModel, kind: str, chains: Chains) -> tuple[Linear, list[Linear]]:
+    """Power drawn and states of chains, x[t] = A x[t−1] + B[t] u[t] + w[t], within their bounds."""
     power = model.variable(chains.power_low.shape, lower=chains.power_low, upper=chains.power_high)
     count = chains.start.shape[1]
     states = [
         model.variable(power.shape, lower=chains.state_low[:, :, k], upper=chains.state_high[:, :, k])
         for k in range(count)
     ]
-    was = [before(states[k], start[:, k]) for k in range(count)]
+    was = [before(states[k], chains.start[:, k]) for k in range(count)]
     for k in range(count):
         moved: Linear = constant(chains.drift[:, :, k])
         for j in range(count):
@@ -84,12 +79,3 @@ def follow_law(
         law = states[k] - moved - power * chains.effect[:, :, k]
         model.require_equal(f"{kind}: state", law)
     return power, states
-
-
-def _starts(
-    chains: Chains, assets: Sequence[Asset], horizon: Horizon
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    start = chains.start.copy()
-    for k, suffix in enumerate(("", STRUCTURE)):
-        start[:, k] = horizon.starts(assets, start[:, k].tolist(), suffix)
-    return start
