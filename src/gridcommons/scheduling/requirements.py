@@ -20,6 +20,7 @@ from gridcommons.model.members import refuse_three_phase
 from gridcommons.model.profiles import Profiles, room_cop
 from gridcommons.model.study import Study
 from gridcommons.optimisation.devices.heat_pump import OUTDOOR
+from gridcommons.optimisation.devices.smart_boiler import WATER_KWH_PER_M3K
 from gridcommons.scheduling.energy_hub import communities_of, is_planned
 from gridcommons.scheduling.settings import Settings
 
@@ -147,11 +148,18 @@ def _chp_lacks(asset: Chp, has_boiler: bool) -> Lacks:
 
 
 def _draws(asset: Asset, profiles: Profiles) -> Iterator[Problem]:
-    """No more water is drawn in an interval than a tank holds: its law steps over the whole of it."""
-    if not isinstance(asset, SmartBoiler):
+    """No more hot water in an interval than a device has."""
+    if isinstance(asset, SmartBoiler):
+        column, finer = f"{asset.asset}.draw_m3", "use a finer step"
+        # The tank's law steps over an interval at once: draw and loss of it are no more than the tank holds.
+        lost_m3 = asset.loss_kw_per_k * profiles.time.step_hours / WATER_KWH_PER_M3K
+        most, room = float(profiles.of(column).max(initial=0.0)), asset.tank_m3 - lost_m3
+        expected = f"at most {max(room, 0.0):g} in an interval: tank_m3 less what loss_kw_per_k takes"
+    elif isinstance(asset, HeatPump) and asset.has_house:
+        column, finer = f"{asset.asset}.water_kw", ""
+        most, room = float(profiles.of(column).max(initial=0.0)), asset.consumption_max_kw
+        expected = f"at most consumption_max_kw {room:g}"
+    else:
         return
-    column = f"{asset.asset}.draw_m3"
-    most_m3 = float(profiles.of(column).max(initial=0.0))
-    if most_m3 > asset.tank_m3:
-        expected = f"at most tank_m3 {asset.tank_m3:g} in an interval"
-        yield Problem(PROFILES, f"{most_m3:g}", expected, "use a finer step", column=column)
+    if most > room:
+        yield Problem(PROFILES, f"{most:g}", expected, finer, column=column)

@@ -383,8 +383,41 @@ def test_a_call_that_does_not_fit_is_refused():
     ):
         with pytest.raises(MessageError, match=words):
             community.answer(wrong.to_bytes())
-    award = Award(
-        round=1, called=np.array([0]), price_per_kvarh=np.zeros((2, 1)), bought_kvar=np.zeros((2, 1))
-    )
-    with pytest.raises(MessageError, match="award: received 2 rows, expected 1"):
-        community.deliver(award.to_bytes())
+    table = np.zeros((1, 2))
+    for called, words in (
+        ([1, 0], r"call: received called \[1, 0\], expected ascending intervals"),
+        ([0, 0], "expected ascending intervals"),
+        ([-1, 0], "expected ascending intervals"),
+        ([0], r"received price_per_kvarh of shape \(1, 2\), expected \(1, 1\)"),
+    ):
+        wrong = Call(round=1, called=np.array(called), price_per_kvarh=table)
+        with pytest.raises(MessageError, match=words):
+            community.answer(wrong.to_bytes())
+    with pytest.raises(MessageError, match="NaN is no number here"):
+        community.answer(call.to_bytes().replace(b"0.1", b"NaN"))
+    with pytest.raises(MessageError, match="received kind 'call', expected 'award'"):
+        community.deliver(call.to_bytes())
+
+
+def test_an_award_that_does_not_fit_is_refused():
+    community = scheduled(hub_of(device("pv"), columns={"pv": 9.0}, steps=2))
+    one, two = np.zeros((1, 1)), np.zeros((2, 1))
+    for prices, bought, words in (
+        (one, two, r"award: received bought_kvar of shape \(2, 1\), expected \(1, 1\)"),
+        (two, two, "award: received 2 rows, expected 1"),
+    ):
+        award = Award(round=1, called=np.array([0]), price_per_kvarh=prices, bought_kvar=bought)
+        with pytest.raises(MessageError, match=words):
+            community.deliver(award.to_bytes())
+
+
+def test_an_exchange_whose_tables_do_not_fit_is_refused():
+    good = Exchange(round=1, community="c", bus=("a",), p_kw=np.ones((1, 2)), q_kvar=np.ones((1, 2)))
+    assert Exchange.from_bytes(good.to_bytes()).bus == ("a",)
+    for change, words in (
+        ({"bus": ("a", "b")}, r"received p_kw of shape \(1, 2\), expected \(2, 2\)"),
+        ({"q_kvar": np.ones((1, 3))}, r"received q_kvar of shape \(1, 3\), expected \(1, 2\)"),
+        ({"community": 5}, "received community '5', expected a text"),
+    ):
+        with pytest.raises(MessageError, match=words):
+            Exchange.from_bytes(replace(good, **change).to_bytes())

@@ -172,18 +172,15 @@ def test_every_converter_gives_where_its_own_marginal_price_is_met(kind):
 # Operating envelopes
 
 
-@settings(max_examples=60)
-@given(studies(kinds=("pv", "battery", "demand_response", "heat_pump"), most=5), st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+@given(studies(needed=("pv", "pv", "heat_pump"), most=6), st.integers(0, 2**32 - 1))
 def test_envelopes_are_kept_by_their_own_assets(drawn, seed):
-    """Every second asset may do at most 0.7 and at least 0.7 of what it did, where that cannot hurt it."""
+    """Some plants and pumps may do up to 0.7 of what they did without one."""
     study, tariff = drawn
     free = scheduled(whole_hub(study), mip_gap_share=tariff.mip_gap_share).plan()
     rng = np.random.default_rng(seed)
-    bound = [
-        asset for asset in study.community.assets if asset.kind in ("pv", "heat_pump") and rng.random() < 0.7
-    ]
-    if not bound:
-        return
+    able = [asset for asset in study.community.assets if asset.kind in ("pv", "heat_pump")]
+    bound = [asset for asset in able if asset is able[0] or rng.random() < 0.5]
     did_kw = np.array([day_of(free, asset.asset).p_kw for asset in bound]).T
     held = Envelopes(
         tuple(asset.asset for asset in bound), np.minimum(0.7 * did_kw, 0.0), np.maximum(0.7 * did_kw, 0.0)

@@ -10,6 +10,7 @@ from gridcommons.adapters.report import bare_page, envelope_page, html
 from gridcommons.adapters.report.control import comparison as control_comparison
 from gridcommons.adapters.report.control import page as control_page
 from gridcommons.adapters.report.flexibility import page as flexibility_page
+from gridcommons.adapters.report.scheduling import page as scheduling_page
 from gridcommons.adapters.report.switching import page as switching_page
 from gridcommons.adapters.report.trading import page as trading_page
 from gridcommons.model.errors import Problem, StudyError
@@ -20,6 +21,7 @@ PAGES: dict[str, Callable[[Path], html.Page]] = {
     "flexibility": flexibility_page.make_page,
     "trading": trading_page.make_page,
     "switching": switching_page.make_page,
+    "scheduling": scheduling_page.make_page,
 }
 """What makes the page of a result, by task; a task without one gets its summary and provenance."""
 
