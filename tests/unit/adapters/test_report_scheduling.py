@@ -511,6 +511,15 @@ def test_payments_are_the_settlement(bought):
     assert "All postings add up to exactly 0." in page_of(bought)
 
 
+def test_a_community_that_pays_for_what_it_gives_is_not_said_to_be_paid(day):
+    said = "what is paid always goes to the community"
+    assert said in page_of(day)
+    change(day, "reactive_purchases", lambda rows: rows.assign(amount=-rows["amount"]))
+    page = page_of(day)
+    assert said not in page
+    assert "where it is below 0 the community pays" in page
+
+
 def test_postings_that_do_not_add_up_are_told(day):
     change(day, "settlement", lambda rows: rows.assign(amount=rows["amount"] + [0.01, 0.0, 0.0, 0.0]))
     assert "The postings add up to 0.01, not to 0." in page_of(day)

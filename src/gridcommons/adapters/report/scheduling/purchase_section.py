@@ -13,7 +13,7 @@ from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.scheduling.material import Material
 from gridcommons.model.grid import FloatArray
 
-_LEAST_KVARH = 5e-3
+_LEAST_KVARH, _LEAST_AMOUNT = 5e-3, 1e-6
 
 OPERATOR = "DSO"
 """The grid operator, as the settlement names it."""
@@ -23,10 +23,11 @@ def purchase_section(found: Material) -> Section | None:
     """Purchases and the settlement; None where nothing was asked for."""
     if not len(found.called):
         return None
-    said = (
-        "Above 0 reactive power is injected beyond the schedule, below 0 it is absorbed; its price has the "
-        "same sign, so that what is paid always goes to the community."
-    )
+    said = "Above 0 reactive power is injected beyond the schedule, below 0 it is absorbed; "
+    if (found.purchases["amount"] < -_LEAST_AMOUNT).any():
+        said += "what is paid is the price times that, and where it is below 0 the community pays."
+    else:
+        said += "its price has the same sign, so that what is paid always goes to the community."
     payments = read_payments(found)
     body = html.text(said) + html.text(_settled(found, payments)) + payment_table(found, payments)
     name = "Hour by hour" if found.clock.step_minutes == 60.0 else "Interval by interval"
