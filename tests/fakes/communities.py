@@ -60,6 +60,13 @@ class SomebodyElse(_Tampering):
         return replace(offer, community="somebody else")
 
 
+class Elsewhere(_Tampering):
+    """Answers for a bus where it is not."""
+
+    def tampered(self, offer: Exchange) -> Exchange:
+        return replace(offer, bus=("20",))
+
+
 class Late(_Tampering):
     """Answers a round that is over."""
 

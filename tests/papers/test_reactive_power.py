@@ -7,6 +7,7 @@ says about them, and what a central optimum says, is held here.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -20,6 +21,11 @@ from gridcommons.scheduling.horizon_result import resource_cost
 from scheduling_cases import make_case, run_with
 
 EXAMPLES = ("campus_low_voltage", "campus_high_voltage", "three_communities")
+
+
+def with_task(study, **settings):
+    """The study with some settings changed."""
+    return replace(study, tasks={"scheduling": {**study.tasks["scheduling"], **settings}})
 
 
 class Held:
@@ -151,6 +157,12 @@ class TestTheCampus:
             one = make_case(high.study, {silent: Steady}).hold()
             assert not len(one.outcome.after.hours)
             assert both < sum(resource_cost(one).values())
+
+    def test_with_a_fee_on_reactive_power_the_central_optimum_is_reached_as_well(self, low):
+        held = Held(with_task(low.study, reactive_fee_per_kvarh=0.02))
+        best = held.central(active_power_fixed=True)
+        assert held.outcome.bought_kvar == pytest.approx(best.delta_kvar, rel=0.02, abs=0.05)
+        assert sum(resource_cost(held.horizon).values()) == pytest.approx(best.resource_cost, rel=0.01)
 
     def test_a_planner_who_may_move_active_power_as_well_pays_no_more(self, low):
         fixed, free = low.central(active_power_fixed=True), low.central(active_power_fixed=False)

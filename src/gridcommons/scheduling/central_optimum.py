@@ -43,7 +43,8 @@ class CentralOptimum:
     Parameters
     ----------
     resource_cost : float
-        What communities pay more than by their own schedules, sales aside [currency].
+        What communities pay more than by their own schedules, sales and the fee on reactive power aside
+        [currency].
     delta_kvar : (connections, hours)
         Reactive power injected beyond the schedules in the intervals called [kvar].
     vm_pu : (hours, buses)
@@ -74,6 +75,7 @@ class _Part:
     p_kw: Any
     q_kvar: Any
     cost: Any
+    fee: Any
     base_cost: float
     base_kvar: FloatArray
 
@@ -112,7 +114,7 @@ def find_central_optimum(
     symbols = casadi.vertcat(*(block.x for block in blocks))
     program = {
         "x": symbols,
-        "f": sum(part.cost for part in parts),
+        "f": sum(part.cost + part.fee for part in parts),
         "g": casadi.vertcat(*(block.rows for block in blocks)),
     }
     solver = casadi.nlpsol("central", "ipopt", program, OPTIONS)
@@ -126,11 +128,12 @@ def find_central_optimum(
     status = solver.stats()["return_status"]
     if status not in ("Solve_Succeeded", "Solved_To_Acceptable_Level"):
         raise NotConvergedError(f"central optimum: Ipopt ended {status}")
-    read = casadi.Function("read", [symbols], [vm_pu, *(part.q_kvar for part in parts)])
-    voltages, *q_kvar = (np.array(value) for value in read(found["x"]))
+    wanted = [sum(part.cost for part in parts), vm_pu, *(part.q_kvar for part in parts)]
+    read = casadi.Function("read", [symbols], wanted)
+    cost, voltages, *q_kvar = (np.array(value) for value in read(found["x"]))
     base_kvar = np.concatenate([part.base_kvar for part in parts])
     return CentralOptimum(
-        resource_cost=float(found["f"]) - sum(part.base_cost for part in parts),
+        resource_cost=float(cost[0, 0]) - sum(part.base_cost for part in parts),
         delta_kvar=base_kvar - np.concatenate(q_kvar),
         vm_pu=voltages.T,
     )
@@ -141,9 +144,6 @@ def _part(community: Community, called: IntArray, active_power_fixed: bool) -> _
 
     hub, program, base = community.hub, community.program, community.scheduled
     model = program.model.with_whole_fixed(base).without(REACTIVE_COST)
-    fee = np.full((len(hub.bus), hub.steps), community.settings.reactive_fee_per_kvarh)
-    fee[:, called] = 0.0
-    model.add_cost(program.q_kvar * (fee * hub.hours), "reactive exchange")
     scheduled_kw, price = program.p_kw.value(base), imbalance_price(hub, community.settings)
     pay_imbalance(model, program.p_kw, scheduled_kw, price)
     if active_power_fixed:
@@ -161,9 +161,18 @@ def _part(community: Community, called: IntArray, active_power_fixed: bool) -> _
         p_kw=p_kw,
         q_kvar=q_kvar,
         cost=casadi.dot(casadi.DM(arrays.cost), x) + given_up,
+        fee=_fee(community, x),
         base_cost=costs + lost,
         base_kvar=program.q_kvar[:, called].value(base),
     )
+
+
+def _fee(community: Community, x: Any) -> Any:
+    """c_Q on all reactive power that is exchanged: what it is worth beyond this grid."""
+    import casadi
+
+    price = community.settings.reactive_fee_per_kvarh * community.hub.hours
+    return price * casadi.sum1(casadi.sum2(_symbolic(community.program.q_kvar, x)))
 
 
 def _opportunity_cost(community: Community, x: Any) -> tuple[Any, float]:

@@ -76,6 +76,19 @@ class TestHorizons:
         change = np.where(power > 0.0, 0.95 * power, power / 0.95) / 200.0
         assert soc[1:] == pytest.approx(soc[:-1] + change[1:], abs=1e-7)
 
+    def test_begin_with_a_battery_as_full_as_the_last_one_left_it(self, low):
+        # Whoever buys in the last hours of the first day is paid for it: batteries end full.
+        paid = np.where(np.arange(48) // 2 == 11, -1.5, 0.0)
+        study = two_days(low)
+        both = ("import_price_per_kwh", "export_price_per_kwh")
+        prices = {name: getattr(study.prices, name) + paid for name in both}
+        result = run_with(replace(study, prices=replace(study.prices, **prices)))
+        stores = result.tables["schedules"].query("asset == 'lec1_battery'").sort_values("time")
+        soc, power = stores.soc_share.to_numpy(), stores.p_kw.to_numpy()
+        assert soc[23] > 0.85
+        change = np.where(power > 0.0, 0.95 * power, power / 0.95) / 200.0
+        assert soc[24] == pytest.approx(soc[23] + change[24], abs=1e-7)
+
     def test_the_first_day_is_the_same_as_alone(self, low):
         one, two = run_with(low), run_with(two_days(low))
         first = two.tables["schedules"]
@@ -134,6 +147,50 @@ class TestTables:
         for name, figures in result.summary["communities"].items():
             assert costs["alone", name] == pytest.approx(figures["cost_alone"])
             assert costs["bought", name] == pytest.approx(figures["cost"] + figures["paid"])
+
+    def test_import_and_export_are_the_two_sides_of_the_exchange(self, result):
+        exchange = result.tables["community_exchange"].query("scenario == 'bought'")
+        for name, figures in result.summary["communities"].items():
+            power = exchange[exchange.community == name].p_kw.to_numpy()
+            assert figures["import_kwh"] == pytest.approx(power[power > 0.0].sum())
+            assert figures["export_kwh"] == pytest.approx(-power[power < 0.0].sum())
+
+    def test_violations_are_the_voltages_beyond_the_band(self, examples, result):
+        high = run_with(load_study(examples / "campus_high_voltage"))
+        for found in (result, high):
+            vm_pu, rows = found.tables["bus_voltages"], found.tables["violations"]
+            out = vm_pu[(vm_pu.vm_pu < 0.95 - 1e-5) | (vm_pu.vm_pu > 1.05 + 1e-5)]
+            places = zip(rows.time, rows.element, strict=True)
+            assert sorted(zip(out.time, out.bus, strict=True)) == sorted(places)
+            assert rows.excess.to_numpy() == pytest.approx(np.abs(rows.value - rows.limit).to_numpy())
+        assert set(result.tables["violations"].kind) == {"vm_min_pu"}
+        assert set(high.tables["violations"].kind) == {"vm_max_pu"}
+
+    def test_a_fee_on_reactive_power_is_paid_on_the_schedule_where_more_is_bought(self, low):
+        fee = 0.02
+        found = run_with(low, reactive_fee_per_kvarh=fee)
+        exchange, costs = found.tables["community_exchange"], found.tables["community_costs"]
+        called = set(found.tables["reactive_purchases"].time)
+        assert called
+        for name, figures in found.summary["communities"].items():
+            rows = exchange[exchange.community == name].set_index(["scenario", "time"]).q_kvar
+            charged = rows["bought"].copy()
+            charged[[time in called for time in charged.index]] = rows["alone"][list(called)]
+            spent = costs[(costs.community == name) & (costs.scenario == "bought")].amount.sum()
+            assert figures["cost"] == pytest.approx(spent + fee * charged.sum() - figures["paid"])
+
+    def test_what_each_kind_provided_is_beyond_its_schedule(self, low):
+        found = run_with(low, reactive_fee_per_kvarh=0.02)
+        keys = ["asset", "time"]
+        names = ("schedules", "schedules_alone")
+        final, alone = (found.tables[name].set_index(keys).q_kvar for name in names)
+        moved = (final - alone).abs().reset_index()
+        moved = moved[moved.time.isin(found.tables["reactive_purchases"].time)]
+        kinds = found.tables["assets"].set_index("asset").kind
+        by_kind = moved.groupby(moved.asset.map(kinds), observed=True).q_kvar.sum()
+        assert by_kind.pv > 1.0
+        for kind, amount in found.summary["provided_kvarh"].items():
+            assert amount == pytest.approx(by_kind[kind])
 
     def test_a_rerun_leaves_the_same(self, low, result):
         again = run_with(low)

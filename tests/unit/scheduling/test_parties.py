@@ -3,6 +3,7 @@ import pytest
 from fakes.communities import (
     Absurd,
     Broken,
+    Elsewhere,
     Fickle,
     Garbled,
     Late,
@@ -26,6 +27,7 @@ REASONS = {
     Mute: "TimeoutError: nothing in 300 s",
     Broken: "our meter is on fire",
     SomebodyElse: "received community 'somebody else', expected 'LEC1'",
+    Elsewhere: "received bus ('20',), expected ('2',)",
     Late: "received round 0, expected 1",
     Short: "received shape (1, 23), expected (1, 24)",
     Absurd: "no operable solution",

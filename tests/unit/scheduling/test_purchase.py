@@ -107,3 +107,11 @@ class TestSeveralVoltages:
         found = plan_purchase(need, [straight(0.01)], 0.0, CAP)
         assert found.quantity_kvar[0] == pytest.approx(20.0, rel=1e-6)
         assert found.price_per_kvarh[0] == pytest.approx(0.2, rel=1e-6)
+
+    def test_that_nobody_can_hold_are_short_at_the_shortage_price_and_the_others_are_held(self):
+        effect = np.array([[1e-5, 0.0], [0.0, 1e-5]])
+        need = Need(np.array([20e-5, 8e-5]), effect, np.array([1e-5, 1e-5]))
+        little = Supply(np.array([0.0, 0.1]), np.array([0.0, 5.0]))
+        found = plan_purchase(need, [little, straight(0.01)], 0.0, CAP)
+        assert found.price_per_kvarh.tolist() == pytest.approx([CAP, 0.08])
+        assert found.short_kvar == pytest.approx([15.0, 0.0])

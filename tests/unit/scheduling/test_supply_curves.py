@@ -83,6 +83,10 @@ class TestAhead:
         assert supply.price_per_kvarh[-1] == pytest.approx(0.2 + 3.0 * 0.2)
         assert supply.quantity_kvar[-1] == pytest.approx(30.0)
 
+    def test_who_shares_a_need_grows_threefold_over_its_part(self):
+        supply = extend(curve((0.1, 10.0), (0.2, 10.0)), Ahead(30.0, 20.0, 5, 0.05))
+        assert supply.at(0.2 + 3.0 * 0.2) == pytest.approx(10.0 + 20.0 / 5)
+
     def test_after_a_jump_it_rises_by_half_the_published_step_at_least(self):
         supply = extend(curve((0.1, 10.0), (0.1001, 20.0)), Ahead(30.0, 10.0, 1, 0.06))
         assert supply.price_per_kvarh[-1] == pytest.approx(0.1001 + 0.5 * 0.06 / 30.0 * 10.0)

@@ -6,6 +6,8 @@ import pytest
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.scheduling.messages import Call, Exchange
 from gridcommons.scheduling.oracles import bisect_price
+from gridcommons.scheduling.settings import Settings
+from gridcommons.scheduling.transactive_round import TransactiveRound
 from scheduling_cases import make_case, run_with
 
 
@@ -57,6 +59,32 @@ class TestOneSeller:
 @pytest.fixture(scope="module")
 def unmet(study):
     return make_case(with_band(study, 1.0485)).hold()
+
+    def test_is_first_asked_the_published_step(self, study):
+        """c1 λ (c2 + c3 e^(c4 k)) for all of the need, with k = 0 before any answer."""
+        factors = (0.05, 1.0, 0.5, 2.0)
+        found = make_case(with_band(only(study, "LEC1"), 1.0502), step_factors=factors).hold()
+        first = found.outcome.rows[0]
+        expected = -0.05 * study.prices.import_price_per_kwh[first.step] * 1.5
+        assert first.price_per_kvarh[0] == pytest.approx(expected * (1.0 + 0.3 * 0.02))
+
+    def test_is_later_asked_the_published_step_of_that_round(self, study):
+        """Beside a curve that says little, half of it is the least."""
+        operator = make_case(study).operator
+        asked = TransactiveRound(operator, Settings(step_factors=(0.1, 1.0, 2.0, 0.5)), np.array([0.4]), None)
+        assert [asked._published_step(0, k) for k in (0, 3)] == pytest.approx(
+            [0.1 * 0.4 * 3.0, 0.1 * 0.4 * (1.0 + 2.0 * np.exp(1.5))]
+        )
+
+
+class TestASourceOutOfItsBand:
+    def test_is_told_and_nothing_is_bought_for_it(self, study):
+        # The substation holds 1.048; only bus 3 at 14:00 is higher.
+        result = run_with(with_band(study, 1.0475))
+        rows = result.tables["violations"]
+        assert "substation" in set(rows[rows.scenario == "bought"].element)
+        assert "substation" not in set(result.tables["reactive_rounds"].worst_bus)
+        assert result.summary["intervals_out_of_band"] == 24
 
 
 class TestANeedThatNobodyCanMeet:
