@@ -46,6 +46,8 @@ class HourBook:
         Asked last.
     rows : list of (bus, side)
         Voltages that were ever out.
+    was_cleared : bool
+        Whether all that was offered in some round held every voltage: prices may fall from then on.
     is_settled : bool
         Whether the prices need no more rounds.
     purchase : Purchase, optional
@@ -55,6 +57,7 @@ class HourBook:
     curves: list[SupplyCurve]
     price_per_kvarh: FloatArray
     rows: list[tuple[int, float]] = field(default_factory=list)
+    was_cleared: bool = False
     is_settled: bool = False
     purchase: Purchase | None = None
     widths: dict[int, list[float]] = field(default_factory=dict)
@@ -146,6 +149,7 @@ class TransactiveRound:
             number += 1
             sight = self._ask_prices(number)
             self._open_hours(sight)
+            self._note_cleared(sight)
             self._plan(sight, number)
         self._keep_to_what_was_asked()
         offered = self._delta(sight)[self._called()].T
@@ -182,12 +186,18 @@ class TransactiveRound:
             settled = [self._next_price(book, j) for j in np.flatnonzero(alone_kvar != 0.0).tolist()]
             book.is_settled = number > 0 and all(settled)
 
+    def _note_cleared(self, sight: Sight) -> None:
+        for step, book in self.books.items():
+            book.was_cleared |= float(np.abs(sight.out_pu[step]).max()) <= TOLERANCE_PU
+
     def _next_price(self, book: HourBook, j: int) -> bool:
         """Set the price that a connection is asked next; whether it needs no other."""
         assert book.purchase is not None
         curve, start = book.curves[j], self.settings.reactive_fee_per_kvarh
         wanted, price = float(book.purchase.quantity_kvar[j]), float(book.purchase.price_per_kvarh[j])
-        tolerance = self.settings.price_tolerance_share
+        tolerance, last = self.settings.price_tolerance_share, float(book.price_per_kvarh[j])
+        if not book.was_cleared and abs(price - start) < abs(last - start):
+            price = last  # another voltage of the interval is still out
         known = curve.asked_price_near(price, wanted)
         if known is not None and abs(known - price) <= tolerance * abs(known - start):
             book.price_per_kvarh[j] = known
