@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from gridcommons.model.errors import GridcommonsError
+from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.scheduling.community import Community
-from gridcommons.scheduling.messages import Exchange
+from gridcommons.scheduling.messages import Award, Call, Exchange
 
 
 class Steady(Community):
@@ -104,3 +105,25 @@ class Fickle(Community):
             return super().answer(message)
         self._now = self.scheduled
         return self._message(json.loads(message)["round"])
+
+
+class Jumping(Community):
+    """Absorbs ``JUMP_KVAR`` from a price of ``FROM_PER_KVARH`` on, and nothing below."""
+
+    JUMP_KVAR = 0.0
+    FROM_PER_KVARH = 0.3
+
+    def answer(self, message: bytes) -> bytes:
+        call = Call.from_bytes(message)
+        amount = np.where(np.abs(call.price_per_kvarh) >= self.FROM_PER_KVARH, self.JUMP_KVAR, 0.0)
+        return self._absorbing(call.round, call.called, amount)
+
+    def deliver(self, message: bytes) -> bytes:
+        award = Award.from_bytes(message)
+        return self._absorbing(award.round, award.called, -award.bought_kvar)
+
+    def _absorbing(self, number: int, called: IntArray, amount_kvar: FloatArray) -> bytes:
+        self._now = self.scheduled
+        schedule = Exchange.from_bytes(self._message(number))
+        schedule.q_kvar[:, called] += amount_kvar
+        return schedule.to_bytes()

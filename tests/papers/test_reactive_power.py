@@ -70,7 +70,8 @@ class TestEveryCase:
         vm_pu = voltages.groupby("scenario", observed=True).vm_pu.agg(["min", "max"])
         alone, bought = vm_pu.loc["alone"], vm_pu.loc["bought"]
         assert alone["min"] < 0.95 - 5e-5 or alone["max"] > 1.05 + 5e-5
-        assert bought["min"] >= 0.95 - 1e-5 and bought["max"] <= 1.05 + 1e-5
+        # Amounts are corrected on the load flow until no voltage is out by more than 1e-7.
+        assert bought["min"] >= 0.95 - 2e-7 and bought["max"] <= 1.05 + 2e-7
 
     def test_ten_rounds_are_enough(self, held):
         assert 1 <= held.result.summary["rounds"] <= 10

@@ -90,7 +90,7 @@ def schedule_horizon(
     final = {
         name: alone[name] if parties.is_refused(name) else plan for name, plan in _plans(parties).items()
     }
-    refusals = tuple(parties.refusals)
+    refusals = (*parties.refusals, *parties.breaches)
     return HorizonResult(operator.time, operator, outcome, alone, final, refusals, _sizes(parties))
 
 

@@ -31,7 +31,7 @@ class HorizonResult:
     alone, final : mapping of str to Plan
         What each community does without the grid operator, and with what it sold.
     refusals : tuple of Refusal
-        Answers that were not taken.
+        Answers that were not taken, and what was bought and not delivered.
     sizes : mapping of str to ProgramSize
         The program of each community.
     """

@@ -62,6 +62,7 @@ class Parties:
     def __init__(self, parties: Sequence[CommunityParty], pool: Executor | None = None) -> None:
         self.parties = {party.name: party for party in parties}
         self.refusals: list[Refusal] = []
+        self.breaches: list[Refusal] = []
         self._pool = pool
         self._schedules: dict[str, Exchange] = {}
         self._last: dict[str, Exchange] = {}
@@ -99,6 +100,11 @@ class Parties:
         """Go on without a community: it keeps its own schedule."""
         self.refusals.append(Refusal(name, number, reason))
         self._last[name] = self._schedules[name]
+
+    def note_breach(self, name: str, number: int, reason: str) -> None:
+        """Keep that a community did not deliver what was bought of it."""
+        if not self.is_refused(name):
+            self.breaches.append(Refusal(name, number, reason))
 
     def ask(self, method: str, number: int, messages: Mapping[str, bytes]) -> dict[str, Exchange]:
         """Send each its message; what all of them exchange now.

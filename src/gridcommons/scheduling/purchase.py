@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcommons.model.errors import NotConvergedError
-from gridcommons.model.grid import FloatArray
+from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.scheduling.supply_curves import Supply
 
 EXACT_SHARE = 1e-10
@@ -96,7 +96,7 @@ def plan_purchase(
         start_per_kvarh,
         shortage_price_per_kvarh,
     )
-    nu = _price_of_one(dual) if len(own) == 1 else _prices_of_many(dual)
+    nu = _best_prices(dual)
     amounts = dual.amounts(nu)
     short = np.where(
         nu >= shortage_price_per_kvarh * (1.0 - 1e-9), dual.missing_kvar - dual.effect @ amounts, 0.0
@@ -146,10 +146,11 @@ class Dual:
         return np.array([supply.slope(price) for supply, price in pairs])
 
 
-def _prices_of_many(dual: Dual) -> FloatArray:
-    """The best ν, shape (rows,), by Newton's method on the rows that are not held by their bounds.
+def _best_prices(dual: Dual) -> FloatArray:
+    """The best ν, shape (rows,): each row in turn exactly, and Newton's method on all rows together.
 
-    Amounts are lines between points, so that it ends after as many steps as lines are crossed.
+    Amounts are lines between points. A row alone is then solved at once; rows that move the same sellers are
+    brought together by Newton's steps, which end after as many as lines are crossed.
 
     Raises
     ------
@@ -159,20 +160,26 @@ def _prices_of_many(dual: Dual) -> FloatArray:
     nu = np.zeros(len(dual.missing_kvar))
     exact = EXACT_SHARE * float(np.abs(dual.missing_kvar).max())
     for _ in range(MOST_STEPS):
+        for row in range(len(nu)):
+            nu[row] = _best_of_row(dual, nu, row)
         residual = dual.missing_kvar - dual.effect @ dual.amounts(nu)
         free = ~(((nu <= 0.0) & (residual <= 0.0)) | ((nu >= dual.most_per_kvarh) & (residual >= 0.0)))
         left = float(np.abs(residual[free]).max(initial=0.0))
         if left <= exact:
             return nu
-        effect = dual.effect[free]
-        curvature = (effect * dual.slopes(nu)) @ effect.T
-        curvature[np.diag_indices_from(curvature)] += max(SMALLEST_SHARE * np.trace(curvature), 1e-12)
-        step = np.zeros_like(nu)
-        step[free] = np.linalg.solve(curvature, residual[free])
-        nu = _climb(dual, nu, step, residual)
+        nu = _climb(dual, nu, _newton_step(dual, nu, residual, free), residual)
     if left > ROUGH_SHARE / EXACT_SHARE * exact:
         raise NotConvergedError(f"purchase of an hour: {left:.3g} kvar are missing after {MOST_STEPS} steps")
     return nu
+
+
+def _newton_step(dual: Dual, nu: FloatArray, residual: FloatArray, free: BoolArray) -> FloatArray:
+    """Newton's step of the free rows, no longer than the range of ν."""
+    effect, step = dual.effect[free], np.zeros_like(nu)
+    curvature = (effect * dual.slopes(nu)) @ effect.T
+    curvature[np.diag_indices_from(curvature)] += max(SMALLEST_SHARE * np.trace(curvature), SMALLEST_SHARE)
+    step[free] = np.linalg.solve(curvature, residual[free])
+    return np.asarray(step * min(1.0, dual.most_per_kvarh / float(np.abs(step).max())))
 
 
 def _climb(dual: Dual, nu: FloatArray, step: FloatArray, residual: FloatArray) -> FloatArray:
@@ -186,22 +193,23 @@ def _climb(dual: Dual, nu: FloatArray, step: FloatArray, residual: FloatArray) -
     return nu
 
 
-def _price_of_one(dual: Dual) -> FloatArray:
-    """The best ν of one voltage, shape (1,): where amounts, lines between points, meet what is missing."""
-    effect, missing_kvar = dual.effect[0], float(dual.missing_kvar[0])
-    useful = [(e, supply) for e, supply in zip(effect, dual.supplies, strict=True) if e != 0.0]
-    points = [(supply.price_per_kvarh - dual.start_per_kvarh) / e for e, supply in useful]
+def _best_of_row(dual: Dual, nu: FloatArray, row: int) -> float:
+    """The best ν of one row while the others stay: where the amounts meet what is missing."""
+    effect, missing_kvar = dual.effect[row], float(dual.missing_kvar[row])
+    without = dual.prices(np.where(np.arange(len(nu)) == row, 0.0, nu))
+    useful = np.flatnonzero(effect != 0.0).tolist()
+    points = [(dual.supplies[j].price_per_kvarh - without[j]) / effect[j] for j in useful]
     ends = np.array([0.0, dual.most_per_kvarh])
-    nu = np.unique(np.clip(np.concatenate([ends, *points]), 0.0, dual.most_per_kvarh))
-    total = np.zeros_like(nu)
-    for e, supply in useful:
-        total += e * np.interp(dual.start_per_kvarh + nu * e, supply.price_per_kvarh, supply.quantity_kvar)
+    tried = np.unique(np.clip(np.concatenate([ends, *points]), 0.0, dual.most_per_kvarh))
+    total = np.zeros_like(tried)
+    for j in useful:
+        supply = dual.supplies[j]
+        price = without[j] + tried * effect[j]
+        total += effect[j] * np.interp(price, supply.price_per_kvarh, supply.quantity_kvar)
     # Amounts never fall with the price; rounding may.
     total = np.maximum.accumulate(total)
     above = int(np.searchsorted(total, missing_kvar))
-    if above == 0:
-        return nu[:1]
-    if above == len(nu):
-        return nu[-1:]
+    if above in (0, len(tried)):
+        return float(tried[min(above, len(tried) - 1)])
     part = (missing_kvar - total[above - 1]) / (total[above] - total[above - 1])
-    return np.array([nu[above - 1] + part * (nu[above] - nu[above - 1])])
+    return float(tried[above - 1] + part * (tried[above] - tried[above - 1]))

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gridcommons.model.errors import NotConvergedError
-from gridcommons.model.grid import FloatArray, IntArray
-from gridcommons.scheduling.grid_operator import AIM_PU, HIGH, LOW, TOLERANCE_PU, GridOperator, Sight
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
+from gridcommons.scheduling.grid_operator import HIGH, LOW, TOLERANCE_PU, GridOperator, Sight
 from gridcommons.scheduling.messages import Award, Call, Exchange
 from gridcommons.scheduling.parties import Parties
 from gridcommons.scheduling.purchase import Need, Purchase, plan_purchase
@@ -27,11 +27,20 @@ from gridcommons.scheduling.supply_curves import Ahead, SupplyCurve, as_offered,
 MOST_AWARDS = 6
 """Times that amounts are corrected once prices stand."""
 
+RIGHT_SHARE, RIGHT_KVAR = 1e-4, 1e-4
+"""What an amount may still be corrected by and counts as right, of itself and in kvar."""
+
+BREACH_SHARE, BREACH_KVAR = 0.01, 0.01
+"""What may be missing of an amount that was bought, of itself and in kvar."""
+
 NO_EFFECT_SHARE = 1e-6
 """Effect of a connection on a voltage, of the bus's own, below which it is of no use."""
 
-STALL_ROUNDS, STALL_SHARE = 2, 0.5
-"""A bracket that so many rounds have not shrunk to this share is halved instead."""
+MISS_SHARE = 0.5
+"""By how much an answer may be off what was promised, of the larger, before the range of prices is halved."""
+
+BEYOND_SHARE = 0.6
+"""How far beyond what is thought least a price is asked, of the tolerance, so that the answer is enough."""
 
 
 @dataclass(eq=False)
@@ -52,15 +61,20 @@ class HourBook:
         Whether the prices need no more rounds.
     purchase : Purchase, optional
         What is wanted.
+    promised_kvar : (connections,)
+        What the lines through answers promised for the prices asked last.
+    has_missed : (connections,)
+        Whether the last answer was far from it.
     """
 
     curves: list[SupplyCurve]
     price_per_kvarh: FloatArray
+    promised_kvar: FloatArray
+    has_missed: BoolArray
     rows: list[tuple[int, float]] = field(default_factory=list)
     was_cleared: bool = False
     is_settled: bool = False
     purchase: Purchase | None = None
-    widths: dict[int, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +199,8 @@ class TransactiveRound:
             )
             settled = [self._next_price(book, j) for j in np.flatnonzero(alone_kvar != 0.0).tolist()]
             book.is_settled = number > 0 and all(settled)
+            pairs = zip(supplies, book.price_per_kvarh, strict=True)
+            book.promised_kvar = np.array([supply.at(float(price)) for supply, price in pairs])
 
     def _note_cleared(self, sight: Sight) -> None:
         for step, book in self.books.items():
@@ -206,14 +222,9 @@ class TransactiveRound:
         if book.purchase.short_kvar.any() and farthest >= abs(price - start) * (1.0 - tolerance):
             return True
         low, high = curve.bracket(wanted)
-        # A little beyond what is thought least, so that the next answer is enough.
-        price += 0.3 * tolerance * (price - start)
-        width = high - low
-        if np.isfinite(width):
-            widths = book.widths.setdefault(j, [])
-            if len(widths) >= STALL_ROUNDS and width > STALL_SHARE * widths[-STALL_ROUNDS]:
-                price = 0.5 * (low + high)
-            widths.append(width)
+        price += BEYOND_SHARE * tolerance * (price - start)
+        if book.has_missed[j] and np.isfinite(high - low):
+            price = 0.5 * (low + high)  # a jump lies between them, which no line shows
         book.price_per_kvarh[j] = price
         return False
 
@@ -257,6 +268,8 @@ class TransactiveRound:
         delta = self._delta(sight)
         for column, step in enumerate(called.tolist()):
             book = self.books[step]
+            larger = np.maximum(np.abs(delta[step]), np.abs(book.promised_kvar))
+            book.has_missed = np.abs(delta[step] - book.promised_kvar) > MISS_SHARE * larger + RIGHT_KVAR
             book.curves = [
                 curve.with_answer(float(price[j, column]), float(delta[step, j]))
                 for j, curve in enumerate(book.curves)
@@ -286,23 +299,42 @@ class TransactiveRound:
         return list(dict.fromkeys(each.community for each in self.operator.connections))
 
     def _buy(self, sight: Sight, number: int) -> Sight:
-        """Buy part of the offers, and correct the amounts until the load flow finds the band held."""
+        """Buy part of the offers, and correct the amounts until the load flow says that they are right."""
         called = self._called()
-        for award in range(1, MOST_AWARDS + 1):
-            bought = np.stack([self._amounts(sight, step) for step in called.tolist()], axis=1)
-            price = self._prices(called)
-            messages = {
-                community: Award(
-                    round=number + award, called=called, price_per_kvarh=price[rows], bought_kvar=bought[rows]
-                ).to_bytes()
-                for community in self._communities()
-                for rows in [self.operator.rows_of(community)]
-            }
-            sight = self._look(self.parties.ask("deliver", number + award, messages), number + award)
-            out = np.abs(sight.out_pu).max(axis=1) > AIM_PU
-            mendable = [step for step in called.tolist() if out[step] and not self._is_short(step)]
-            if not mendable:
+        bought = self._wanted(sight, called)
+        for award in range(number + 1, number + 1 + MOST_AWARDS):
+            sight = self._deliver(called, bought, award)
+            corrected = self._wanted(sight, called)
+            if (np.abs(corrected - bought) <= RIGHT_SHARE * np.abs(bought) + RIGHT_KVAR).all():
                 break
+            bought = corrected
+        return sight
+
+    def _wanted(self, sight: Sight, called: IntArray) -> FloatArray:
+        """What is bought at each connection, shape (connections, hours) [kvar]."""
+        return np.stack([self._amounts(sight, step) for step in called.tolist()], axis=1)
+
+    def _deliver(self, called: IntArray, bought: FloatArray, number: int) -> Sight:
+        """Awards out, and the grid with what is delivered; who delivers less is not counted on any more."""
+        price = self._prices(called)
+        messages = {
+            community: Award(
+                round=number, called=called, price_per_kvarh=price[rows], bought_kvar=bought[rows]
+            ).to_bytes()
+            for community in self._communities()
+            for rows in [self.operator.rows_of(community)]
+        }
+        sight = self._look(self.parties.ask("deliver", number, messages), number)
+        delivered = self._delta(sight)[called].T
+        short = np.abs(delivered - bought) > BREACH_SHARE * np.abs(bought) + BREACH_KVAR
+        for j, column in np.argwhere(short).tolist():
+            book, start = self.books[int(called[column])], self.settings.reactive_fee_per_kvarh
+            book.curves[j] = SupplyCurve(np.array([start]), delivered[j, column : column + 1], start)
+            self.parties.note_breach(
+                self.operator.connections[j].community,
+                number,
+                f"delivers {delivered[j, column]:.4g} kvar of {bought[j, column]:.4g} that were bought",
+            )
         return sight
 
     def _amounts(self, sight: Sight, step: int) -> FloatArray:
@@ -316,10 +348,6 @@ class TransactiveRound:
             need, supplies, settings.reactive_fee_per_kvarh, settings.shortage_price_per_kvarh
         )
         return book.purchase.quantity_kvar
-
-    def _is_short(self, step: int) -> bool:
-        purchase = self.books[step].purchase
-        return purchase is not None and bool(purchase.short_kvar.any())
 
     def _outcome(self, before: Sight, after: Sight, offered: FloatArray, number: int) -> Outcome:
         called = self._called()
@@ -336,7 +364,8 @@ class TransactiveRound:
 
 def _new_book(connections: int, start: float) -> HourBook:
     curves = [SupplyCurve(np.array([start]), np.zeros(1), start) for _ in range(connections)]
-    return HourBook(curves, np.full(connections, start))
+    nothing = np.zeros(connections)
+    return HourBook(curves, np.full(connections, start), nothing, np.zeros(connections, dtype=np.bool_))
 
 
 def _alone(need: Need, missing_pu: FloatArray) -> FloatArray:

@@ -52,15 +52,22 @@ class TestWhoAnswersNonsenseOrNotAtAll:
 
 
 class TestWhoPromisesAndDoesNotGive:
-    def test_is_paid_nothing_and_the_others_are_asked_for_the_rest(self, study):
+    def test_is_paid_nothing_and_told(self, study):
         found = make_case(study, {"LEC1": Liar}).hold()
         assert found.paid_to("LEC1") == 0.0
         assert found.outcome.bought_kvar[0, 0] == 0.0
+        (breach,) = found.refusals
+        assert breach.community == "LEC1" and "delivers 0 kvar of -" in breach.reason
+
+    def test_the_other_is_asked_for_the_rest_within_what_it_offered(self, study):
+        honest, found = make_case(study).hold(), make_case(study, {"LEC1": Liar}).hold()
+        assert found.outcome.bought_kvar[1, 0] < honest.outcome.bought_kvar[1, 0] - 0.1
+        offered = min(row.delta_kvar[1] for row in found.outcome.rows)
+        assert found.outcome.bought_kvar[1, 0] >= offered * (1.0 + 1e-3)
 
     def test_what_stays_out_is_told(self, study):
         found = make_case(study, {"LEC1": Liar}).hold()
-        after = found.outcome.after
-        assert bool(len(after.hours)) == bool(found.outcome.short)
+        assert set(found.outcome.short) == set(found.outcome.after.hours.tolist()) == {14}
 
 
 class TestWhoChangesItsMind:

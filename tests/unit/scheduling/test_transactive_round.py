@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fakes.communities import Jumping, Steady
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.scheduling.messages import Call, Exchange
 from gridcommons.scheduling.oracles import bisect_price
@@ -66,7 +67,7 @@ def unmet(study):
         found = make_case(with_band(only(study, "LEC1"), 1.0502), step_factors=factors).hold()
         first = found.outcome.rows[0]
         expected = -0.05 * study.prices.import_price_per_kwh[first.step] * 1.5
-        assert first.price_per_kvarh[0] == pytest.approx(expected * (1.0 + 0.3 * 0.02))
+        assert first.price_per_kvarh[0] == pytest.approx(expected * (1.0 + 0.6 * 0.02))
 
     def test_is_later_asked_the_published_step_of_that_round(self, study):
         """Beside a curve that says little, half of it is the least."""
@@ -75,6 +76,41 @@ def unmet(study):
         assert [asked._published_step(0, k) for k in (0, 3)] == pytest.approx(
             [0.1 * 0.4 * 3.0, 0.1 * 0.4 * (1.0 + 2.0 * np.exp(1.5))]
         )
+
+
+class TestASellerOfAllOrNothing:
+    """The line through two answers creeps where nearly all of a jump is needed; halving does not."""
+
+    @pytest.mark.parametrize("share", [1.02, 1.5, 50.0])
+    def test_is_found_in_few_rounds_and_sells_a_part(self, study, monkeypatch, share):
+        silent = {"LEC1": Steady, "LEC2": Jumping}
+        monkeypatch.setattr(Jumping, "JUMP_KVAR", 10_000.0)
+        needed = -make_case(study, silent).hold().outcome.bought_kvar[1, 0]
+        monkeypatch.setattr(Jumping, "JUMP_KVAR", share * needed)
+        found = make_case(study, silent).hold()
+        assert found.outcome.rounds <= 10
+        assert not len(found.outcome.after.hours)
+        assert -found.outcome.bought_kvar[1, 0] == pytest.approx(needed, rel=1e-3)
+        assert 0.3 <= -found.outcome.price_per_kvarh[1, 0] <= 0.3 * 1.15
+
+
+class TestAVoltageThatIsFoundOutLater:
+    def test_opens_its_interval_again(self, study):
+        case = make_case(study)
+        schedules = {each.name: Exchange.from_bytes(each.schedule()) for each in case.communities}
+        case.operator.admit(schedules)
+        sight = case.operator.look(schedules)
+        asked = TransactiveRound(case.operator, Settings(), study.prices.import_price_per_kwh, None)
+        asked._open_hours(sight)
+        (book,) = asked.books.values()
+        assert book.rows == [(3, -1.0)]
+        book.is_settled = True
+        asked._open_hours(sight)
+        assert book.is_settled
+        out_pu = sight.out_pu.copy()
+        out_pu[14, 7] = -0.01
+        asked._open_hours(replace(sight, out_pu=out_pu))
+        assert book.rows == [(3, -1.0), (7, -1.0)] and not book.is_settled
 
 
 class TestASourceOutOfItsBand:
