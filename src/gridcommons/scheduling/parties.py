@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from dataclasses import dataclass
 
+import numpy as np
+
 from gridcommons.model.errors import GridcommonsError
 from gridcommons.model.messages import MessageError
 from gridcommons.ports import CommunityParty
@@ -95,6 +97,12 @@ class Parties:
     def last(self) -> dict[str, Exchange]:
         """What all of them exchange now."""
         return dict(self._last)
+
+    def moved_kva(self, name: str) -> float:
+        """How far a community is from its schedule now, where it is furthest [kVA]."""
+        now, schedule = self._last[name], self._schedules[name]
+        moved = np.hypot(now.p_kw - schedule.p_kw, now.q_kvar - schedule.q_kvar)
+        return float(moved.max(initial=0.0))
 
     def refuse(self, name: str, number: int, reason: str) -> None:
         """Go on without a community: it keeps its own schedule."""

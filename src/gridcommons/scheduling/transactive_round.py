@@ -285,14 +285,15 @@ class TransactiveRound:
                 return self.operator.look(exchanges)
             except NotConvergedError as error:
                 moved = {
-                    name: float(np.hypot(each.p_kw, each.q_kvar).max(initial=0.0))
-                    for name, each in exchanges.items()
+                    name: self.parties.moved_kva(name)
+                    for name in exchanges
                     if not self.parties.is_refused(name)
                 }
                 if not moved:
                     raise
                 worst = max(moved, key=lambda name: moved[name])
-                self.parties.refuse(worst, number, f"with {moved[worst]:.4g} kVA: {error}")
+                reason = f"{moved[worst]:.4g} kVA away from its schedule: {error}"
+                self.parties.refuse(worst, number, reason)
                 exchanges = self.parties.last()
 
     def _communities(self) -> list[str]:
