@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gridcommons.model.envelopes import Envelopes
 from gridcommons.scheduling.constraints import OPERATE, make_program
 from gridcommons.scheduling.settings import Settings
-from hubs import KINDS, answered, day_of, device, hub_of, scheduled, studies, study_of, whole_hub
+from hubs import KINDS, answered, day_of, device, hub_of, kind_of, scheduled, studies, study_of, whole_hub
 
 
 def test_every_kind_that_can_be_planned_has_its_laws():
@@ -46,13 +46,15 @@ def test_load_is_shed_only_where_it_is_worth_less_than_power():
     """With its reactive power, which is a part of it; heat is not shed."""
     load = device("load", power_factor=0.8)
     columns = {"load": [40.0, 40.0], "load.heat_kw": 5.0}
-    hub = hub_of(load, columns=columns, steps=2, heat=0.1, **{"import": [11.0, 9.0], "export": 0.0})
+    hub = hub_of(
+        load, columns=columns, steps=2, minutes=30, heat=0.1, **{"import": [11.0, 9.0], "export": 0.0}
+    )
     plan = scheduled(hub).plan()
     np.testing.assert_allclose(plan.p_kw[0], [0.0, 40.0], atol=1e-6)
     np.testing.assert_allclose(plan.q_kvar[0], [0.0, 30.0], atol=1e-6)
     np.testing.assert_allclose(plan.shed_kw, [40.0, 0.0], atol=1e-6)
     np.testing.assert_allclose(plan.heat_kw, 5.0, atol=1e-6)
-    assert plan.cost["load not served"] == pytest.approx(400.0)
+    assert plan.cost["load not served"] == pytest.approx(200.0)
     dearer = scheduled(hub, shedding_price_per_kwh=12.0).plan()
     assert not dearer.shed_kw.any() or dearer.shed_kw.max() < 1e-6
 
@@ -179,7 +181,7 @@ def test_envelopes_are_kept_by_their_own_assets(drawn, seed):
     study, tariff = drawn
     free = scheduled(whole_hub(study), mip_gap_share=tariff.mip_gap_share).plan()
     rng = np.random.default_rng(seed)
-    able = [asset for asset in study.community.assets if asset.kind in ("pv", "heat_pump")]
+    able = [asset for asset in study.community.assets if kind_of(asset) in ("pv", "heat_pump")]
     bound = [asset for asset in able if asset is able[0] or rng.random() < 0.5]
     did_kw = np.array([day_of(free, asset.asset).p_kw for asset in bound]).T
     held = Envelopes(
@@ -199,6 +201,16 @@ def test_an_envelope_moves_a_battery_and_no_other():
     plan = scheduled(whole_hub(replace(study, envelopes=held))).plan()
     np.testing.assert_allclose(day_of(plan, "a").p_kw, [20.0, -14.4], atol=1e-6)
     np.testing.assert_allclose(day_of(plan, "b").p_kw, [5.0, -3.6], atol=1e-6)
+
+
+def test_an_envelope_holds_from_below_whatever_stands_between():
+    """The second battery must charge 3 kW where it would rest; the first and the sun do as they like."""
+    assets = device("battery", "a"), device("pv", "sun"), device("battery", "b")
+    study = study_of(*assets, columns={"sun": 9.0}, steps=2)
+    held = Envelopes(("b",), np.array([[3.0], [-np.inf]]), np.full((2, 1), np.inf))
+    plan = scheduled(whole_hub(replace(study, envelopes=held))).plan()
+    assert day_of(plan, "b").p_kw[0] == pytest.approx(3.0) and abs(day_of(plan, "a").p_kw[0]) < 1e-6
+    np.testing.assert_allclose(day_of(plan, "sun").p_kw, -9.0, atol=1e-6)
 
 
 def test_a_program_without_an_envelope_has_no_rows_of_it():

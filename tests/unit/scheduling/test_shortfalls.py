@@ -25,12 +25,12 @@ def reason(hub, **settings):
     return str(caught.value).removeprefix(head)
 
 
-def with_envelope(*assets, low_kw=-np.inf, high_kw=np.inf, **study):
-    """A hub whose first asset has an operating envelope."""
+def with_envelope(*assets, of=0, low_kw=-np.inf, high_kw=np.inf, **study):
+    """A hub of which one asset has an operating envelope."""
     made = study_of(*assets, **study)
     steps = made.time.steps
     low, high = (np.broadcast_to(np.asarray(end, float), steps)[:, None] + 0.0 for end in (low_kw, high_kw))
-    return whole_hub(replace(made, envelopes=Envelopes((assets[0].asset,), low, high)))
+    return whole_hub(replace(made, envelopes=Envelopes((assets[of].asset,), low, high)))
 
 
 def test_a_turbine_that_must_give_more_heat_than_anybody_takes():
@@ -102,14 +102,16 @@ def test_an_operating_envelope_that_the_sun_cannot_meet(low_kw, high_kw, words):
     assert reason(hub) == f"operating envelope of pv at 2021-04-15T{words}"
 
 
-def test_an_envelope_is_of_its_asset_in_whatever_order_kinds_are_planned():
-    assets = device("heat_store"), device("battery", "b1"), device("pv", "sun"), device("battery", "b2")
-    for name in ("b1", "b2"):
-        first = next(asset for asset in assets if asset.asset == name)
-        others = [asset for asset in assets if asset.asset != name]
-        hub = with_envelope(first, *others, low_kw=[-np.inf, 30.0], columns={"sun": 5.0}, steps=2)
-        said = reason(hub)
-        assert said == f"operating envelope of {name} at 2021-04-15T01:00+02:00: below its least by 10 kW"
+@pytest.mark.parametrize("of", [1, 3])
+@pytest.mark.parametrize(
+    ("low_kw", "words"), [(30.0, "below its least by 10 kW"), (-30.0, "above its most by 15.6 kW")]
+)
+def test_an_envelope_is_of_its_asset_in_whatever_order_kinds_are_planned(of, low_kw, words):
+    """Batteries that can charge 20 kW, and then give back 14.4 at most, among a store and the sun."""
+    assets = device("heat_store"), device("battery", "b1"), device("pv", "sun"), device("battery", "b3")
+    ends = {"low_kw": [-np.inf, 30.0]} if low_kw > 0.0 else {"high_kw": [np.inf, -30.0]}
+    hub = with_envelope(*assets, of=of, columns={"sun": 50.0}, steps=2, **ends)
+    assert reason(hub) == f"operating envelope of b{of} at 2021-04-15T01:00+02:00: {words}"
 
 
 def test_a_pump_that_may_not_run_leaves_heat_that_nobody_gives():

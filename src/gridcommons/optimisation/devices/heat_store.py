@@ -24,12 +24,12 @@ def operate_heat_stores(model: LinearModel, stores: Sequence[HeatStore], horizon
     shape = (len(stores), horizon.steps)
     energy_kwh = of_each(stores, "energy_kwh")
     stored_kwh = model.variable(shape, upper=energy_kwh)
-    own_start_kwh = of_each(stores, "soc_initial_share") * energy_kwh
-    start_kwh = horizon.starts(stores, own_start_kwh[:, 0].tolist())
+    usual_kwh = (of_each(stores, "soc_initial_share") * energy_kwh)[:, 0]
+    start_kwh = horizon.starts(stores, usual_kwh.tolist())
     filled_kw = model.variable(shape, lower=-np.inf)
     change_kwh = stored_kwh - before(stored_kwh, start_kwh)
     model.require_equal("heat store: stored heat", change_kwh - filled_kw * horizon.hours)
-    end_no_lower(model, "heat store", stored_kwh, start_kwh)
+    end_no_lower(model, "heat store", stored_kwh, (start_kwh, usual_kwh))
     nil = nothing(stores, horizon)
     return Operation(
         names_of(stores),

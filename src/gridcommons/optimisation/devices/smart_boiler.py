@@ -70,7 +70,8 @@ def keep_tank(
     temp_c = model.variable(
         heat_kw.shape, lower=of_each(boilers, "temp_min_c"), upper=of_each(boilers, "temp_max_c")
     )
-    start_c = horizon.starts(boilers, [boiler.temp_initial_c for boiler in boilers])
+    usual_c = of_each(boilers, "temp_initial_c")[:, 0]
+    start_c = horizon.starts(boilers, usual_c.tolist())
     was_c = before(temp_c, start_c)
     drawn_kwh_per_k = horizon.series(boilers, ".draw_m3") * WATER_KWH_PER_M3K
     lost_kwh_per_k = of_each(boilers, "loss_kw_per_k") * horizon.hours
@@ -80,7 +81,7 @@ def keep_tank(
     model.require_equal(
         "smart boiler: heat of the tank", stored_kwh - heat_kw * horizon.hours + to_water_kwh + to_room_kwh
     )
-    end_no_lower(model, "smart boiler", temp_c, start_c)
+    end_no_lower(model, "smart boiler", temp_c, (start_c, usual_c))
     return temp_c
 
 

@@ -54,10 +54,10 @@ def fill_or_empty(
     energy_kwh = of_each(stores, "energy_kwh")
     lowest_kwh, highest_kwh = (of_each(stores, f"soc_{end}_share") * energy_kwh for end in ("min", "max"))
     stored_kwh = model.variable(shape, lower=lowest_kwh, upper=highest_kwh)
-    own_start_kwh = of_each(stores, "soc_initial_share") * energy_kwh
-    start_kwh = horizon.starts(stores, own_start_kwh[:, 0].tolist())
+    usual_kwh = (of_each(stores, "soc_initial_share") * energy_kwh)[:, 0]
+    start_kwh = horizon.starts(stores, usual_kwh.tolist())
     never_both(model, f"{kind}: one way at a time", (in_kw, most_in_kw), (out_kw, most_out_kw))
-    end_no_lower(model, kind, stored_kwh, start_kwh)
+    end_no_lower(model, kind, stored_kwh, (start_kwh, usual_kwh))
     return TwoWayFlows(in_kw, out_kw, stored_kwh, before(stored_kwh, start_kwh), energy_kwh[:, 0])
 
 
@@ -76,6 +76,15 @@ def never_both(
     model.require(name, other[0] + is_one * other[1] - other[1], upper=0.0)
 
 
-def end_no_lower(model: LinearModel, kind: str, state: Linear, start: FloatArray) -> None:
-    """The last state is no lower than the one before the first interval."""
-    model.require(f"{kind}: ends no lower than it began", state[:, -1], lower=start)
+def end_no_lower(model: LinearModel, kind: str, state: Linear, began: tuple[FloatArray, FloatArray]) -> None:
+    """The last state is no lower than the one before the first interval.
+
+    What an earlier horizon left above the ratings' start is free to be used: it might be impossible to keep.
+
+    Parameters
+    ----------
+    began : pair of (stores,)
+        The state before the first interval, and where the ratings start.
+    """
+    lowest = np.minimum(*began)
+    model.require(f"{kind}: ends no lower than it began", state[:, -1], lower=lowest)

@@ -89,3 +89,6 @@ def test_it_goes_on_from_where_it_was():
     plan = scheduled(with_start(hub, battery=13.0)).plan()
     np.testing.assert_allclose(plan.p_kw[0], [-5.6, 7.0 / 0.9], atol=1e-6)
     assert plan.end["battery"] == pytest.approx(13.0)
+    # 54 kWh are 24 above the half of its ratings: these it may sell.
+    rich = scheduled(with_start(hub, battery=54.0)).plan()
+    assert rich.end["battery"] == pytest.approx(30.0)

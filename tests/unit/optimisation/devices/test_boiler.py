@@ -93,6 +93,13 @@ def test_heat_is_burnt_where_it_is_cheaper_than_bought():
     np.testing.assert_allclose(plan.heat_kw, [80.0, 0.0, 80.0], atol=1e-6)
 
 
+def test_a_boiler_burns_no_less_than_it_can():
+    hub = hub_of(device("boiler", heat_min_kw=35.0), steps=2, heat=0.1)
+    plan = scheduled(hub).plan()
+    np.testing.assert_allclose(day_of(plan, "boiler").heat_kw, 35.0, atol=1e-6)
+    np.testing.assert_allclose(plan.heat_kw, -35.0, atol=1e-6)
+
+
 @pytest.mark.parametrize("minutes", [15, 60])
 def test_a_ramp_is_a_change_an_hour(minutes):
     """From 40 kW on, 100 kW/h allow 140 in the next hour, or 65 in the next quarter of one."""

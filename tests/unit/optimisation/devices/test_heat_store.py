@@ -33,6 +33,10 @@ def test_cheap_heat_is_kept_for_dear_hours():
 
 def test_half_hours_store_half_and_it_goes_on_from_where_it_was():
     hub = hub_of(device("heat_store"), steps=2, minutes=30, heat=[0.2, 0.5])
+    plan = scheduled(with_start(hub, heat_store=20.0)).plan()
+    np.testing.assert_allclose(day_of(plan, "heat_store").heat_kw, [-200.0, 200.0], atol=1e-6)
+    assert plan.end["heat_store"] == pytest.approx(20.0)
+    # What it has beside the half of its ratings it may give.
     plan = scheduled(with_start(hub, heat_store=100.0)).plan()
-    np.testing.assert_allclose(day_of(plan, "heat_store").heat_kw, [-40.0, 40.0], atol=1e-6)
-    assert plan.end["heat_store"] == pytest.approx(100.0)
+    np.testing.assert_allclose(day_of(plan, "heat_store").heat_kw, [-40.0, 120.0], atol=1e-6)
+    assert plan.end["heat_store"] == pytest.approx(60.0)

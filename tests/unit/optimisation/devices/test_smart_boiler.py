@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubs import answered, day_of, device, hub_of, lives, scheduled, with_start
+from gridcommons.scheduling.energy_hub import make_hub
+from hubs import answered, day_of, device, hub_of, lives, scheduled, study_of, with_start
 
 WATER = 4.187 * 1000.0 / 3600.0
 """kWh/(m³ K), from 4.187 kJ/(kg K)."""
@@ -62,9 +63,25 @@ def test_a_tank_is_heated_when_it_is_cheap_as_far_as_its_temperature_allows():
     before_c = (70.0 - 0.15 * 8.0) / 0.85
     assert plan.p_kw[0, 0] * 0.95 == pytest.approx(2.0 * 1.163 * (before_c - 70.0))
     np.testing.assert_allclose(plan.p_kw[0, 1:], 0.0, atol=1e-6)
-    hot = scheduled(with_start(hub, smart_boiler=88.0)).plan()
-    full_kw = 2.0 * 1.163 * 2.0 / 0.95
-    assert hot.p_kw[0, 0] == pytest.approx(full_kw) and hot.end["smart_boiler"] == pytest.approx(88.0)
+    cold = scheduled(with_start(hub, smart_boiler=60.0)).plan()
+    before_c = (60.0 - 0.15 * 8.0) / 0.85
+    assert cold.p_kw[0, 0] * 0.95 == pytest.approx(2.0 * 1.163 * (before_c - 60.0))
+
+
+def test_a_tank_that_was_heated_for_nothing_need_not_stay_that_hot():
+    """Prices below zero left it at 90 °C, which the last draw does not let it hold; 70 °C it can."""
+    price = [0.1, -0.5, -0.5, -0.5, 0.3, 0.3, 0.3, 0.3]
+    draw_m3 = [0.0] * 7 + [0.32]
+    study = study_of(
+        device("smart_boiler"),
+        columns={"smart_boiler.draw_m3": draw_m3},
+        steps=8,
+        **{"import": price, "export": price},
+    )
+    end = scheduled(make_hub(study, "c", slice(0, 4), {})).plan().end
+    assert end["smart_boiler"] == pytest.approx(90.0)
+    plan = scheduled(make_hub(study, "c", slice(4, 8), end)).plan()
+    assert 70.0 < plan.end["smart_boiler"] < 80.0 and np.abs(plan.p_kw).max() < 1e-6
 
 
 def test_its_heat_is_no_part_of_the_heating():

@@ -60,9 +60,15 @@ def test_what_rests_is_heated_up_again_at_the_end():
 
 def test_it_goes_on_from_where_it_was():
     hub = hub_of(
-        device("stirling_store", idle_loss_share_per_h=0.0), steps=1, **{"import": 1.0, "export": 1.0}
+        device("stirling_store", idle_loss_share_per_h=0.0),
+        steps=1,
+        heat=0.0,
+        **{"import": 1.0, "export": 1.0},
     )
     assert scheduled(with_start(hub, stirling_store=60.0)).plan().end["stirling_store"] == pytest.approx(60.0)
+    rich = scheduled(with_start(hub, stirling_store=150.0)).plan()
+    assert rich.end["stirling_store"] == pytest.approx(100.0)
+    assert rich.p_kw[0, 0] == pytest.approx(-50.0 * 0.36)
 
 
 def test_a_full_store_cannot_be_paid_for_burning_energy():
