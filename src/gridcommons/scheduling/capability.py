@@ -124,11 +124,11 @@ def make_operator(study: Study, network: Network, steps: slice, method: str) -> 
     """The grid operator's view: what members without a community draw is known, the rest is not."""
     members = study.community.member_by_id
     others = [asset for asset in study.community.assets if not members[asset.member].cluster]
-    profiles = window_of(study.profiles, steps)
-    p_kw, q_kvar = follow_profiles(others, profiles)
+    p_kw, q_kvar = follow_profiles(study, others, steps)
     bus = np.array([study.grid.bus_index[members[asset.member].bus] for asset in others], dtype=np.int64)
     limits = study.limits.window(steps.start, steps.stop)
-    return GridOperator(network, limits, Injections(bus, p_kw.T, q_kvar.T), profiles.time, method)
+    time = window_of(study.profiles, steps).time
+    return GridOperator(network, limits, Injections(bus, p_kw.T, q_kvar.T), time, method)
 
 
 def _energy_price(study: Study, steps: slice) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

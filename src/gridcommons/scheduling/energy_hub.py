@@ -116,7 +116,7 @@ def make_hub(study: Study, name: str, steps: slice, start: Mapping[str, float]) 
     planned = tuple(asset for asset in assets if is_planned(asset, members[asset.member]))
     fixed = tuple(asset for asset in assets if not is_planned(asset, members[asset.member]))
     profiles = window_of(study.profiles, steps)
-    fixed_kw, fixed_kvar = follow_profiles(fixed, profiles)
+    fixed_kw, fixed_kvar = follow_profiles(study, fixed, steps)
     low_kw, high_kw = _envelopes(study.envelopes, planned, steps)
     return EnergyHub(
         name=name,
@@ -136,10 +136,11 @@ def make_hub(study: Study, name: str, steps: slice, start: Mapping[str, float]) 
     )
 
 
-def follow_profiles(assets: Sequence[Asset], profiles: Profiles) -> tuple[FloatArray, FloatArray]:
-    """Net power of assets that follow their profiles, two arrays of shape (assets, steps) [kW], [kvar]."""
-    shape = (len(assets), profiles.time.steps)
-    p_kw = np.array([asset.net_kw(profiles.signals(asset)) for asset in assets]).reshape(shape)
+def follow_profiles(study: Study, assets: Sequence[Asset], steps: slice) -> tuple[FloatArray, FloatArray]:
+    """Net power of assets that follow their profiles, within envelopes; (assets, steps) each [kW], [kvar]."""
+    profiles, shape = window_of(study.profiles, steps), (len(assets), steps.stop - steps.start)
+    net_kw = np.array([asset.net_kw(profiles.signals(asset)) for asset in assets]).reshape(shape)
+    p_kw = np.clip(net_kw, *_envelopes(study.envelopes, assets, steps))
     q_kvar = np.array([profiles.net_kvar(asset, p_kw[k]) for k, asset in enumerate(assets)]).reshape(shape)
     return p_kw, q_kvar
 
@@ -179,12 +180,12 @@ def _prices_of(study: Study, steps: slice) -> Prices:
 
 
 def _envelopes(
-    envelopes: Envelopes | None, planned: Sequence[Asset], steps: slice
+    envelopes: Envelopes | None, assets: Sequence[Asset], steps: slice
 ) -> tuple[FloatArray, FloatArray]:
-    shape = (len(planned), steps.stop - steps.start)
+    shape = (len(assets), steps.stop - steps.start)
     low_kw, high_kw = np.full(shape, -np.inf), np.full(shape, np.inf)
     if envelopes is not None:
-        for row, asset in enumerate(planned):
+        for row, asset in enumerate(assets):
             if asset.asset in envelopes.asset:
                 place = envelopes.asset.index(asset.asset)
                 low_kw[row] = envelopes.p_min_kw[steps, place]

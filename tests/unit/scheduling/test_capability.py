@@ -7,6 +7,7 @@ import pytest
 
 import gridcommons as gc
 from gridcommons.adapters.studies.files import load_study
+from gridcommons.model.envelopes import Envelopes
 from gridcommons.model.errors import StudyError
 from gridcommons.model.limits import Limits
 from gridcommons.model.members import Member
@@ -206,3 +207,19 @@ def test_a_study_without_prices_or_communities_is_refused_with_all_that_is_missi
         gc.run(study, "scheduling")
     text = str(raised.value)
     assert "prices.csv" in text and "no member with a cluster" in text
+
+
+def test_what_follows_its_profile_stays_within_its_envelope_as_well(low):
+    """A building without a community, and one of LEC2, whose consumption an envelope cuts."""
+    asset = ("building_20_load", "lec2_buildings")
+    most_kw = np.tile([10.0, 300.0], (24, 1))
+    envelopes = Envelopes(asset, np.zeros((24, 2)), most_kw)
+    cut, whole = run_with(replace(low, envelopes=envelopes)), run_with(low)
+    rows = cut.tables["schedules"].query("asset == 'lec2_buildings'").sort_values("time")
+    assert rows.p_kw.max() == 300.0
+    assert rows.q_kvar.to_numpy() == pytest.approx(rows.p_kw.to_numpy() * np.tan(np.arccos(0.9)))
+    vm_pu = [
+        found.tables["bus_voltages"].query("scenario == 'alone' and bus == '20'").vm_pu.to_numpy()
+        for found in (cut, whole)
+    ]
+    assert (vm_pu[0] > vm_pu[1]).all()
