@@ -94,9 +94,8 @@ def _asset_of(each: Shortfall, hub: EnergyHub, program: Program) -> str:
     asset_of = {asset.asset: asset for asset in hub.planned}
     part = next(part for part in program.operations if part.asset and _has_law(part, asset_of, kind))
     if each.name == "boiler: heat to the turbines":
-        first = {asset_of[name].member: name for name in reversed(part.asset)}
-        members = dict.fromkeys(asset_of[name].member for name in part.asset)
-        return first[list(members)[each.cell[0]]]
+        of_member = {asset_of[name].member: name for name in part.asset}
+        return list(of_member.values())[each.cell[0]]
     if "Q" in each.name and part.converters is not None:
         return part.converters.asset[each.cell[0]]
     return part.asset[each.cell[0]]

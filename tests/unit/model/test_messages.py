@@ -163,6 +163,17 @@ def test_a_wrong_field_is_named_with_what_was_received(field, value, words):
     assert said.startswith("parcel: received ") and words in said
 
 
+@pytest.mark.parametrize(
+    ("known", "field"), [(b'"amount":0.5', "amount"), (b'"row":[1.0', "row"), (b"[3.0,4.0", "table")]
+)
+def test_a_number_beyond_all_numbers_is_refused(known, field):
+    raw = parcel_of().to_bytes()
+    assert known in raw
+    wrong = raw.replace(known, known[: known.rindex(known[-3:])] + b"1e999")
+    with pytest.raises(MessageError, match=f"parcel: received {field} .*expected "):
+        Parcel.from_bytes(wrong)
+
+
 def test_a_missing_field_is_told():
     record = json.loads(parcel_of().to_bytes())
     del record["text"]

@@ -290,6 +290,16 @@ def test_what_it_cannot_deliver_is_missing_and_no_more(sign):
     np.testing.assert_allclose(final.q_kvar, [[0.0, -sign * 30.0]], atol=1e-5)
 
 
+@pytest.mark.parametrize("bought_kvar", [4.0, 30.0, -75.0])
+def test_what_is_bought_is_shared_so_that_its_marginal_price_is_the_same(bought_kvar):
+    """Plants of 40 and 80 kW give a third and two thirds: Q/S is the same."""
+    plants = device("pv", "a", q_share=1.0), device("pv", "b", q_share=1.0)
+    community = scheduled(hub_of(*plants, columns={"a": 40.0, "b": 80.0}, steps=1))
+    delivered(community, [[bought_kvar]], [0])
+    given_kvar = [-day_of(community.plan(), name).q_kvar[0] for name in ("a", "b")]
+    np.testing.assert_allclose(given_kvar, [bought_kvar / 3.0, bought_kvar * 2.0 / 3.0], rtol=0.03)
+
+
 # Horizons in sequence
 
 
@@ -361,7 +371,9 @@ def test_an_answer_is_the_same_after_other_answers_and_in_another_process():
     answered(community, -0.3)
     delivered(community, [[1.0]], [2])
     assert community.answer(call) == first
-    there = pickle.loads(pickle.dumps(community))
+    sent = pickle.dumps(community)
+    there = pickle.loads(sent)
+    assert b"LinearModel" not in sent
     assert there.answer(call) == first and there.plan().cost == community.plan().cost
     again = Community(hub, community.settings)
     assert again.schedule() == Community(hub, community.settings).schedule()

@@ -52,6 +52,7 @@ def test_load_is_shed_only_where_it_is_worth_less_than_power():
     plan = scheduled(hub).plan()
     np.testing.assert_allclose(plan.p_kw[0], [0.0, 40.0], atol=1e-6)
     np.testing.assert_allclose(plan.q_kvar[0], [0.0, 30.0], atol=1e-6)
+    np.testing.assert_allclose(day_of(plan, "load").q_kvar, [0.0, 30.0], atol=1e-6)
     np.testing.assert_allclose(plan.shed_kw, [40.0, 0.0], atol=1e-6)
     np.testing.assert_allclose(plan.heat_kw, 5.0, atol=1e-6)
     assert plan.cost["load not served"] == pytest.approx(200.0)

@@ -34,7 +34,7 @@ def two_communities():
         device("load", "load1", member="m1", power_factor=0.9),
         device("battery", "bat2", member="m2", flexible=False),
         device("boiler", "fire2", member="m2"),
-        device("pv", "sun3", member="m3"),
+        device("pv", "sun00", member="m3"),
         device("pv", "sun4", member="m4"),
         device("boiler", "fire4", member="m4"),
         device("heat_store", "store4", member="m4"),
@@ -45,7 +45,7 @@ def two_communities():
         "load1": 20.0 + STEP,
         "load1.heat_kw": 30.0 + STEP,
         "bat2": 1.0 - STEP,
-        "sun3": 99.0,
+        "sun00": 99.0,
         "sun4": 40.0 + STEP,
         "sun4.q_kvar": 5.0,
         "load5": 50.0,
@@ -87,7 +87,7 @@ def test_a_community_sees_nobody_elses_columns():
     study = two_communities()
     assert set(whole_hub(study).horizon.profiles.columns) == {"sun0", "outdoor.temp_c"}
     other = make_hub(study, "other", slice(0, STEPS), {})
-    assert set(other.horizon.profiles.columns) == {"sun3", "outdoor.temp_c"}
+    assert set(other.horizon.profiles.columns) == {"sun00", "outdoor.temp_c"}
 
 
 @given(st.integers(0, STEPS - 1), st.integers(1, STEPS))
@@ -95,7 +95,7 @@ def test_a_window_is_cut_out_of_profiles_prices_and_envelopes(first, count):
     steps = slice(first, min(first + count, STEPS))
     study = two_communities()
     limits = Envelopes(
-        ("sun3", "fire2", "sun0"),
+        ("sun00", "fire2", "sun0"),
         np.arange(3 * STEPS, dtype=float).reshape(STEPS, 3) - 100.0,
         np.full((STEPS, 3), 7.0),
     )

@@ -175,6 +175,7 @@ def test_a_horizon_of_whole_intervals():
         "study.toml [tasks.scheduling]: found horizon_hours 25 with step_minutes 45, expected whole intervals"
     )
     require_scheduling(study, Settings(horizon_hours=24))
+    require_scheduling(study_of(device("battery")), Settings(horizon_hours=1))
 
 
 def test_somebody_to_schedule():

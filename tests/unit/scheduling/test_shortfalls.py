@@ -71,11 +71,11 @@ def test_a_tank_that_cannot_be_kept_warm():
         inverter_kva=1.0,
     )
     other = device("smart_boiler", "other")
-    hub = hub_of(other, boiler, columns={"tank.draw_m3": [0.0, 0.5]}, steps=2)
+    hub = hub_of(other, boiler, columns={"tank.draw_m3": [0.0, 0.0, 0.5]}, steps=3)
     said = reason(hub)
     # Back to 60 °C, where it began, 13 K · 2 m³ · 1.163 kWh/(m³ K) are missing; the end itself lacks fewer K.
-    assert "smart boiler: heat of the tank of tank at 2021-04-15T01:00+02:00: lacks 18.61 kWh" in said
-    assert "smart boiler: ends no lower than it began of tank at 2021-04-15T01:00+02:00: short by 5 K" in said
+    assert "smart boiler: heat of the tank of tank at 2021-04-15T02:00+02:00: lacks 18.61 kWh" in said
+    assert "smart boiler: ends no lower than it began of tank at 2021-04-15T02:00+02:00: short by 5 K" in said
 
 
 def test_a_store_that_cannot_end_as_it_began_says_so_of_the_last_interval():
@@ -143,6 +143,16 @@ def test_a_turbine_that_needs_more_than_the_boiler_of_its_member():
     assets.append(device("chp", member="m1", generation_min_kw=60.0))
     said = reason(hub_of(*assets, steps=1, heat=0.3))
     assert said.endswith(" of b1 at 2021-04-15T00:00+02:00: short by 50 kW")
+
+
+def test_a_balance_and_an_envelope_that_both_cannot_hold():
+    assets = device("pv"), device("load")
+    columns = {"pv": 30.0, "load.heat_kw": 7.0}
+    said = reason(with_envelope(*assets, high_kw=-32.0, columns=columns, steps=1)).split("; ")
+    assert said == [
+        "heat balance at 2021-04-15T00:00+02:00: heat that nobody gives, 7 kW",
+        "operating envelope of pv at 2021-04-15T00:00+02:00: above its most by 2 kW",
+    ]
 
 
 def test_a_boiler_that_cannot_slow_down_fast_enough():
