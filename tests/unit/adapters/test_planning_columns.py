@@ -127,7 +127,7 @@ def test_a_heat_pump_with_a_house_may_come_without_profile_and_check_says_so(cha
 @pytest.mark.parametrize("column", HOUSE_COLUMNS)
 def test_a_house_in_part_is_none(chain, column):
     pump(chain, {"D": 1.0}, **HOUSE)
-    part = replace(asset_of(chain), **{column: float("nan")})
+    part = replace(asset_of(chain), flexible=False, **{column: float("nan")})
     assert not part.has_house and not part.may_lack_profile
 
 
@@ -137,15 +137,32 @@ def test_houses_alone_need_no_file_of_profiles(chain):
     assert load_study(chain).profiles.columns == {}
 
 
-def test_a_heat_pump_without_a_house_needs_its_profile(chain):
-    pump(chain)
+@pytest.mark.parametrize(
+    ("kind", "rating", "whose"),
+    [
+        ("heat_pump", "consumption_max_kw", "a heat_pump that is not flexible and has no house"),
+        ("chp", "generation_max_kw", "a chp that is not flexible"),
+    ],
+)
+def test_what_nobody_plans_needs_its_profile(chain, kind, rating, whose):
+    give(chain, kind, flexible="false", **{rating: "6"})
     assert problems_of(chain) == [
         "assets.csv row 2, column asset: found 'D' without a profile, expected a column 'D' in profiles.csv: "
-        "a heat_pump without a house needs its profile"
+        f"{whose} needs its profile"
     ]
     (chain / "profiles.csv").unlink()
     (line,) = problems_of(chain)
     assert line.startswith("profiles.parquet: found no such file, nor profiles.csv, expected profiles of D")
+
+
+@pytest.mark.parametrize(
+    ("kind", "rating"), [("heat_pump", "consumption_max_kw"), ("chp", "generation_max_kw")]
+)
+def test_what_a_community_can_plan_may_come_without_a_profile(chain, kind, rating):
+    give(chain, kind, **{rating: "6"})
+    study = load_study(chain)
+    assert "D" not in study.profiles.columns
+    assert any("idle when nobody plans them (D)" in note for note in study.notes)
 
 
 @pytest.mark.parametrize("missing", [HOUSE_COLUMNS[:1], HOUSE_COLUMNS[3:], ("k2_kw_per_k", "temp_max_c")])
