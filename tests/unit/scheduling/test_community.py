@@ -129,7 +129,7 @@ def expected_cost(life, plan, states):
     }
 
 
-@settings(max_examples=120)
+@settings(max_examples=80)
 @given(lives(most=7))
 def test_every_item_of_the_bill_follows_from_powers_and_prices(life):
     for plan, states in zip(life.plans, life.states, strict=True):
@@ -158,7 +158,7 @@ def net_cost(life, plan, *, sold):
     return sum(plan.cost.values()) + (charged * price).sum() * hub.hours - earned
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(lives(most=7))
 def test_an_answer_never_costs_more_than_it_earns(life):
     """The schedule itself is an answer: nobody is worse off by being asked."""

@@ -14,7 +14,7 @@ WATER = 4.187 * 1000.0 / 3600.0
 """kWh/(m³ K), from 4.187 kJ/(kg K)."""
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(lives(needed=("smart_boiler", "smart_boiler")))
 def test_the_heat_of_the_tank_is_what_came_in_less_what_was_drawn_and_lost(life):
     hours = life.hub.hours
@@ -29,7 +29,7 @@ def test_the_heat_of_the_tank_is_what_came_in_less_what_was_drawn_and_lost(life)
         np.testing.assert_allclose(day.heat_kw, boiler.heater_efficiency_share * day.p_kw, atol=1e-9)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(lives(needed=("smart_boiler", "smart_boiler")))
 def test_temperatures_and_powers_stay_within_their_ranges(life):
     for boiler, day, temp_c in life.days("smart_boiler"):
