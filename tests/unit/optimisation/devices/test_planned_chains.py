@@ -113,3 +113,10 @@ def test_a_house_that_begins_a_heat_wave_warm_has_a_schedule():
     np.testing.assert_allclose(plan.p_kw, 0.0, atol=1e-6)
     assert plan.end["house"] > usual + 0.5 and usual > 24.0
     assert day_of(plan, "house").soc_share[-1] > 1.0
+
+
+def test_a_full_car_cannot_charge_ahead_for_what_it_will_drive():
+    """45 kWh is full: the hour at the station is of no use, and 25 are left at the end."""
+    columns = {"ev_charger.plugged_in": [1.0, 0.0], "ev_charger.drive_kwh": [0.0, 20.0]}
+    plan = scheduled(hub_of(device("ev_charger", departure_soc_share=0.9), columns=columns, steps=2)).plan()
+    assert plan.end["ev_charger"] == pytest.approx(25.0) and np.abs(plan.p_kw).max() < 1e-6
