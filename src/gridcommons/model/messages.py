@@ -22,6 +22,9 @@ FloatTable = FloatArray
 TABLE = 2
 """Dimensions of a table of load points and hours."""
 
+MOST_INT = 2**63
+"""Whole numbers from here on have no place in an array."""
+
 MOST_STEPS = 100_000
 """More hours than this are no market: a number alone shall not fill the memory."""
 
@@ -141,7 +144,7 @@ def _numbers(kind: str, name: str, value: Any, expected: str, dimensions: int) -
     try:
         array = np.array(value)
         # Strings and Booleans would turn into numbers without a word.
-        right = array.dtype.kind in "fi" or array.size == 0
+        right = (array.dtype.kind in "fi" and not _holds_truth(value)) or array.size == 0
     except (ValueError, TypeError, OverflowError):
         right = False
     if not right or array.ndim != dimensions or not np.isfinite(array.astype(np.float64)).all():
@@ -149,8 +152,17 @@ def _numbers(kind: str, name: str, value: Any, expected: str, dimensions: int) -
     return np.asarray(array, dtype=np.float64)
 
 
+def _holds_truth(value: Any) -> bool:
+    """Whether true or false stands among numbers, which would make them 1 and 0."""
+    if isinstance(value, list):
+        return any(_holds_truth(each) for each in value)
+    return isinstance(value, bool)
+
+
 def _read_ints(kind: str, name: str, value: Any) -> IntArray:
-    whole = isinstance(value, list) and all(type(each) is int for each in value)
+    whole = isinstance(value, list) and all(
+        type(each) is int and -MOST_INT <= each < MOST_INT for each in value
+    )
     if not whole:
         raise MessageError(f"{kind}: received {name} {str(value)[:60]!r}, expected a list of whole numbers")
     return np.array(value, dtype=np.int64)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,6 @@ from gridcommons.scheduling.settings import Settings
 
 LEAST_PRICE_PER_KWH = 1e-6
 """What active power given up for reactive power costs at least, so that nothing is given for nothing."""
-
-HOURS_A_DAY = 24.0
 
 REACTIVE_COST = "reactive power"
 """Name of the rows and of the cost of S − P."""
@@ -236,12 +235,24 @@ def pay_heat_peak(model: LinearModel, hub: EnergyHub, heat_kw: Linear, settings:
         return
     day = hub.horizon.profiles.time.local_clock()[0]
     day = day - day[0]
-    part = np.minimum(np.bincount(day) * hub.hours / HOURS_A_DAY, 1.0)
+    part = np.bincount(day) * hub.hours / _hours_of_days(hub)
     peak_kw = model.variable(part.shape)
     of_steps = stack([peak_kw[k : k + 1] for k in day])
     model.require("heat peak", of_steps - heat_kw, lower=0.0)
     model.add_cost(peak_kw * (settings.heat_peak_price_per_kw_day * part), "heat peak")
     model.add_cost(constant(settings.heat_fee_per_day * part), "heat fee")
+
+
+def _hours_of_days(hub: EnergyHub) -> FloatArray:
+    """Length of each local day of the horizon, 23 or 25 hours where the clock changes, shape (days,) [h]."""
+    time = hub.horizon.profiles.time
+    first = np.unique(time.local_clock()[0], return_index=True)[1].tolist()
+    midnights = [time.local(step).replace(hour=0, minute=0) for step in first]
+    lengths = []
+    for midnight in midnights:
+        following = midnight + timedelta(days=1)
+        lengths.append((following.astimezone(UTC) - midnight.astimezone(UTC)).total_seconds() / 3600.0)
+    return np.array(lengths)
 
 
 def price_reactive_power(model: LinearModel, hub: EnergyHub, operations: Sequence[Operation]) -> Priced:

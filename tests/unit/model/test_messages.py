@@ -150,6 +150,9 @@ TABLE = {"steps": 2, "step": [0, 1], "values": [[1.0, 2.0], [3.0, 4.0]]}
         ("table", {**TABLE, "values": [[1.0], [2.0, 3.0]]}, "expected finite numbers in 2 dimensions"),
         ("table", {**TABLE, "values": [["1", "2"], ["3", "4"]]}, "expected finite numbers in 2 dimensions"),
         ("table", {**TABLE, "values": [[True, False], [True, True]]}, "expected finite numbers in 2"),
+        ("table", {**TABLE, "values": [[True, 1.0], [1.0, 2.0]]}, "expected finite numbers in 2"),
+        ("table", {**TABLE, "step": [0, 10**30]}, "expected a list of whole numbers"),
+        ("called", [10**30], "expected a list of whole numbers"),
         ("table", {**TABLE, "values": []}, "received table of shape (0, 2), expected (2, 2)"),
         (
             "price",

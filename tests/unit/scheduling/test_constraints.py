@@ -105,11 +105,14 @@ def test_the_peak_of_heat_is_paid_by_local_day_and_the_fee_once():
     assert cost["heat"] == pytest.approx(0.1 * heat_kw.sum())
 
 
-def test_a_day_of_25_hours_has_one_peak_and_one_fee():
-    start = datetime(2021, 10, 30, 22, tzinfo=UTC)
-    heat_kw = np.full(25, 10.0)
-    heat_kw[24] = 40.0
-    hub = hub_of(device("load"), columns={"load.heat_kw": heat_kw}, steps=25, start=start, heat=0.1)
+@pytest.mark.parametrize(
+    ("start", "hours"),
+    [(datetime(2021, 10, 30, 22, tzinfo=UTC), 25), (datetime(2021, 3, 27, 23, tzinfo=UTC), 23)],
+)
+def test_a_day_of_25_or_23_hours_has_one_peak_and_one_fee(start, hours):
+    heat_kw = np.full(hours, 10.0)
+    heat_kw[-1] = 40.0
+    hub = hub_of(device("load"), columns={"load.heat_kw": heat_kw}, steps=hours, start=start, heat=0.1)
     cost = scheduled(hub, heat_peak_price_per_kw_day=2.0, heat_fee_per_day=76.0).plan().cost
     assert cost["heat peak"] == pytest.approx(80.0) and cost["heat fee"] == pytest.approx(76.0)
 

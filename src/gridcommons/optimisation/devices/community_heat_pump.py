@@ -18,8 +18,10 @@ from gridcommons.optimisation.linear_model import LinearModel
 
 
 def operate_heat_pumps(model: LinearModel, pumps: Sequence[HeatPump], horizon: Horizon) -> Operation:
-    """Heat pumps from off to their rating."""
+    """Heat pumps from off to their rating, of which hot water takes its part first and gives no heat."""
     cop = [horizon.profiles.of(f"{pump.asset}.cop", otherwise=pump.cop) for pump in pumps]
-    p_kw = model.variable((len(pumps), horizon.steps), upper=of_each(pumps, "consumption_max_kw"))
-    heat_kw = p_kw * np.array(cop).reshape(p_kw.shape)
+    water_kw = horizon.series(pumps, ".water_kw")
+    heating_kw = model.variable(water_kw.shape, upper=of_each(pumps, "consumption_max_kw") - water_kw)
+    heat_kw = heating_kw * np.array(cop).reshape(water_kw.shape)
+    p_kw = heating_kw + water_kw
     return Operation(names_of(pumps), p_kw, reactive_by_power_factor(pumps, p_kw), heat_kw)

@@ -38,3 +38,17 @@ def test_a_column_goes_before_the_constant():
         steps=2,
     )
     np.testing.assert_allclose(day_of(scheduled(hub).plan(), "heat_pump").p_kw, [30.0, 15.0], atol=1e-6)
+
+
+def test_hot_water_takes_its_part_of_the_rating_and_gives_no_heat():
+    hub = hub_of(
+        device("heat_pump"),
+        device("load"),
+        columns={"heat_pump.water_kw": [5.0, 35.0], "load.heat_kw": 60.0},
+        steps=2,
+        heat=9.0,
+    )
+    plan = scheduled(hub, heat_export_max_kw=0.0).plan()
+    day = day_of(plan, "heat_pump")
+    np.testing.assert_allclose(day.p_kw, [25.0, 40.0], atol=1e-6)
+    np.testing.assert_allclose(day.heat_kw, [60.0, 15.0], atol=1e-6)
