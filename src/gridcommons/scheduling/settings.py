@@ -24,8 +24,10 @@ class Settings:
         c_H,var: price of the highest heat drawn from the district network in each local day.
     heat_fee_per_day : float
         c_H,fix: fixed price of the connection to it.
-    heat_import_max_kw, heat_export_max_kw : float, optional
-        Most heat that a community exchanges with the district network; unlimited if absent.
+    heat_import_max_kw : float, optional
+        Most heat that a community draws from the district network; unlimited if absent.
+    heat_export_max_kw : float, optional
+        Most heat that it gives to it; unlimited if absent.
     imbalance_share : float
         What each kWh costs by which a community leaves the active power of its schedule while it answers, at
         a connection and either way, as a share of the energy price: its schedule is sold already.
