@@ -79,7 +79,7 @@ def schedule_horizon(
     pool: Executor | None = None,
 ) -> HorizonResult:
     """Schedules of one horizon, the round, and what it came to."""
-    parties = Parties(communities, pool)
+    parties = Parties(communities, pool, operator.time.steps)
     schedules = parties.schedules()
     alone = _plans(parties)
     if settings.reactive_round:

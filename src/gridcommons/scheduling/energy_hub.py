@@ -46,6 +46,8 @@ class EnergyHub:
         Of the horizon.
     p_min_kw, p_max_kw : (planned, steps)
         Operating envelopes [kW]; infinite where there are none.
+    untouched : frozenset of str
+        Assets of members who opted out.
     """
 
     name: str
@@ -60,6 +62,7 @@ class EnergyHub:
     prices: Prices
     p_min_kw: FloatArray
     p_max_kw: FloatArray
+    untouched: frozenset[str] = frozenset()
 
     @property
     def steps(self) -> int:
@@ -73,8 +76,10 @@ class EnergyHub:
 
     @property
     def may_be_shed(self) -> IntArray:
-        """Positions in ``fixed`` of loads, which can be left unserved."""
-        return np.flatnonzero([isinstance(asset, Load) for asset in self.fixed])
+        """Positions in ``fixed`` of loads that can be left unserved: those of members who opted in."""
+        return np.flatnonzero(
+            [isinstance(asset, Load) and asset.asset not in self.untouched for asset in self.fixed]
+        )
 
     def connections_of(self, assets: Sequence[Asset] | Names) -> IntArray:
         """Position in ``bus`` of each of some assets, shape (assets,)."""
@@ -133,6 +138,7 @@ def make_hub(study: Study, name: str, steps: slice, start: Mapping[str, float]) 
         prices=_prices_of(study, steps),
         p_min_kw=low_kw,
         p_max_kw=high_kw,
+        untouched=frozenset(asset.asset for asset in fixed if not members[asset.member].opted_in),
     )
 
 

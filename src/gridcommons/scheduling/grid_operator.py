@@ -28,6 +28,9 @@ TOLERANCE_PU = 1e-5
 AIM_PU = 1e-7
 """How far inside the band a purchase aims; amounts are corrected until voltages are out by no more [pu]."""
 
+SCALES = (0.2, 5.0)
+"""Between what the effect of reactive power is scaled by what moves with it."""
+
 LOW, HIGH = 1.0, -1.0
 """Sides of the band, as the direction in which a voltage must move."""
 
@@ -103,6 +106,11 @@ class GridOperator:
         self.time = time
         self.method = method
         self.connections: tuple[Connection, ...] = ()
+        self._vm_scheduled_pu: FloatArray | None = None
+
+    def start_from(self, sight: Sight) -> None:
+        """Take note of the state under the schedules, from which needs are counted."""
+        self._vm_scheduled_pu = sight.solution.vm_pu()
 
     def admit(self, schedules: Mapping[str, Exchange]) -> None:
         """Take note of the connections that communities have, from their schedules."""
@@ -155,7 +163,10 @@ class GridOperator:
     def need(
         self, sight: Sight, step: int, rows: Sequence[tuple[int, float]], delta_kvar: FloatArray
     ) -> Need:
-        """What an interval lacks, as if nothing had been bought, by the sensitivities of the state seen.
+        """What an interval lacks under the schedules, and what reactive power does to it.
+
+        Effects are the sensitivities of the state seen, scaled so that what was injected explains all of the
+        way from the schedules to it: what moves with reactive power, its owner's active power, is counted in.
 
         Parameters
         ----------
@@ -175,6 +186,12 @@ class GridOperator:
             side == LOW, limits.vm_min_pu[step, bus] + AIM_PU, limits.vm_max_pu[step, bus] - AIM_PU
         )
         effect = of_connections * side[:, None]
+        if self._vm_scheduled_pu is None:
+            return Need((edge - vm_pu) * side + effect @ delta_kvar, effect, own)
+        scheduled_pu = self._vm_scheduled_pu[step, bus]
+        moved_pu, explained_pu = (vm_pu - scheduled_pu) * side, effect @ delta_kvar
+        scale = np.divide(moved_pu, explained_pu, out=np.ones_like(moved_pu), where=explained_pu != 0.0)
+        effect = effect * np.clip(scale, *SCALES)[:, None]
         return Need((edge - vm_pu) * side + effect @ delta_kvar, effect, own)
 
     def _effects(self, solution: FlowSolution, step: int, at: IntArray, on: IntArray) -> FloatArray:

@@ -10,13 +10,19 @@ from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.scheduling.grid_operator import HIGH, LOW, TOLERANCE_PU, Row
 from gridcommons.scheduling.purchase import Need, Purchase, plan_purchase
 from gridcommons.scheduling.settings import Settings
-from gridcommons.scheduling.supply_curves import Ahead, Supply, SupplyCurve, as_offered, extend
+from gridcommons.scheduling.supply_curves import GROWTH, Ahead, SupplyCurve, as_offered, extend
 
 RIGHT_SHARE, RIGHT_KVAR = 1e-4, 1e-4
 """What an amount may still be corrected by and counts as right, of itself and in kvar."""
 
 NO_EFFECT_SHARE = 1e-6
 """Effect of a connection on a voltage, of the bus's own, below which it is of no use."""
+
+FIRST_REACH = 4.0
+"""Published steps that a kvar at the bus itself may cost in the first plan; ``GROWTH`` times more in each."""
+
+SAME_SHARE = 1e-3
+"""Difference of two prices that counts as none."""
 
 MISS_SHARE = 0.5
 """By how much an answer may be off what was promised, of the larger, before the range of prices is halved."""
@@ -60,6 +66,8 @@ class HourBook:
         self.was_cleared = False
         self.is_settled = False
         self.purchase: Purchase | None = None
+        self._cleared_at: tuple[float, FloatArray] = (np.inf, self.price_per_kvarh)
+        self._reach_per_kvarh = 0.0
         self._promised_kvar: FloatArray = np.zeros(connections)
         self._has_missed: BoolArray = np.zeros(connections, dtype=np.bool_)
 
@@ -77,6 +85,9 @@ class HourBook:
         ``is_cleared`` says whether all of it together holds every voltage.
         """
         self.was_cleared |= is_cleared
+        paid = float(np.abs(price_per_kvarh * delta_kvar).sum())
+        if is_cleared and paid < self._cleared_at[0]:
+            self._cleared_at = (paid, price_per_kvarh.copy())
         larger = np.maximum(np.abs(delta_kvar), np.abs(self._promised_kvar))
         self._has_missed = np.abs(delta_kvar - self._promised_kvar) > MISS_SHARE * larger + RIGHT_KVAR
         self.curves = [
@@ -103,9 +114,13 @@ class HourBook:
             extend(curve, Ahead(float(alone), float(beyond), sellers, first_step_per_kvarh))
             for curve, alone, beyond in zip(self.curves, alone_kvar, beyond_kvar, strict=True)
         ]
-        self.purchase = self._purchase(need, supplies)
+        self._reach_per_kvarh = min(
+            max(FIRST_REACH * first_step_per_kvarh, GROWTH * self._reach_per_kvarh),
+            self.settings.shortage_price_per_kvarh,
+        )
+        self.purchase = plan_purchase(need, supplies, self.start, self._reach_per_kvarh)
         settled = [self._next_price(j) for j in np.flatnonzero(alone_kvar != 0.0).tolist()]
-        self.is_settled = all(settled)
+        self.is_settled = all(settled) and (self.was_cleared or self._is_short() or not settled)
         pairs = zip(supplies, self.price_per_kvarh, strict=True)
         self._promised_kvar = np.array([supply.at(float(price)) for supply, price in pairs])
 
@@ -121,19 +136,33 @@ class HourBook:
         if known is not None and abs(known - price) <= tolerance * abs(known - start):
             self.price_per_kvarh[j] = known
             return True
-        farthest = abs(curve.farthest_price - start)
-        if self.purchase.short_kvar.any() and farthest >= abs(price - start) * (1.0 - tolerance):
+        if self._is_short() and abs(curve.farthest_price - start) >= abs(price - start) * (1.0 - SAME_SHARE):
             return True
         low, high = curve.bracket(wanted)
-        price += BEYOND_SHARE * tolerance * (price - start)
+        if not self._is_short():
+            price += BEYOND_SHARE * tolerance * (price - start)
         if self._has_missed[j] and np.isfinite(high - low):
             price = 0.5 * (low + high)  # a jump lies between them, which no line shows
         self.price_per_kvarh[j] = price
         return False
 
+    def _is_short(self) -> bool:
+        """Whether even what a missing kvarh is worth brings too little."""
+        at_most = self._reach_per_kvarh >= self.settings.shortage_price_per_kvarh
+        return at_most and self.purchase is not None and bool(self.purchase.short_kvar.any())
+
+    @property
+    def offered_kvar(self) -> FloatArray:
+        """What each connection offered at the price that stands, shape (connections,) [kvar]."""
+        pairs = zip(self.curves, self.price_per_kvarh, strict=True)
+        return np.array([as_offered(curve).at(float(price)) for curve, price in pairs])
+
     def keep_to_what_was_asked(self) -> None:
-        """Where rounds end before prices are settled: the nearest that was asked and brings enough."""
+        """Where rounds end before prices are settled: what cleared for least, else the nearest enough."""
         if self.is_settled or self.purchase is None:
+            return
+        if self.was_cleared:
+            self.price_per_kvarh = self._cleared_at[1]
             return
         for j, curve in enumerate(self.curves):
             price, wanted = self.purchase.price_per_kvarh[j], self.purchase.quantity_kvar[j]
@@ -144,15 +173,13 @@ class HourBook:
         """What is bought at each connection, within what was offered up to its price [kvar]."""
         pairs = zip(self.curves, self.price_per_kvarh, strict=True)
         supplies = [as_offered(_up_to(curve, float(price))) for curve, price in pairs]
-        self.purchase = self._purchase(need, supplies)
+        most = self.settings.shortage_price_per_kvarh
+        self.purchase = plan_purchase(need, supplies, self.start, most)
         return self.purchase.quantity_kvar
 
     def count_on(self, j: int, delivered_kvar: float) -> None:
         """From a connection that did not deliver, expect what it delivers, whatever is paid."""
         self.curves[j] = _curve_of(self.start, delivered_kvar)
-
-    def _purchase(self, need: Need, supplies: list[Supply]) -> Purchase:
-        return plan_purchase(need, supplies, self.start, self.settings.shortage_price_per_kvarh)
 
 
 def _curve_of(price_per_kvarh: float, quantity_kvar: float) -> SupplyCurve:

@@ -42,13 +42,6 @@ def _schedule(party: CommunityParty) -> tuple[bytes, CommunityParty]:
     return party.schedule(), party
 
 
-def _read_schedule(name: str, raw: bytes) -> Exchange:
-    try:
-        return Exchange.from_bytes(raw)
-    except MessageError as error:
-        raise MessageError(f"schedule of community {name}: {error}") from None
-
-
 class Parties:
     """All communities of a horizon.
 
@@ -59,13 +52,18 @@ class Parties:
     pool : Executor, optional
         Processes that work for them; in this process, one after the other, where there is none. The answers
         do not depend on it.
+    steps : int, optional
+        Intervals that a schedule must have.
     """
 
-    def __init__(self, parties: Sequence[CommunityParty], pool: Executor | None = None) -> None:
+    def __init__(
+        self, parties: Sequence[CommunityParty], pool: Executor | None = None, steps: int | None = None
+    ) -> None:
         self.parties = {party.name: party for party in parties}
         self.refusals: list[Refusal] = []
         self.breaches: list[Refusal] = []
         self._pool = pool
+        self._steps = steps
         self._schedules: dict[str, Exchange] = {}
         self._last: dict[str, Exchange] = {}
 
@@ -86,9 +84,24 @@ class Parties:
             raw = {}
             for name, future in work.items():
                 raw[name], self.parties[name] = future.result()
-        self._schedules = {name: _read_schedule(name, each) for name, each in raw.items()}
+        self._schedules = {name: self._read_schedule(name, each) for name, each in raw.items()}
         self._last = dict(self._schedules)
         return dict(self._schedules)
+
+    def _read_schedule(self, name: str, raw: bytes) -> Exchange:
+        """A schedule, which must be its sender's own and of as many intervals as those before it."""
+        try:
+            exchange = Exchange.from_bytes(raw)
+            if (exchange.round, exchange.community) != (0, name):
+                found = f"round {exchange.round} of {exchange.community!r}"
+                raise MessageError(f"exchange: received {found}, expected round 0 of {name!r}")
+            if self._steps is not None and exchange.p_kw.shape[1] != self._steps:
+                raise MessageError(
+                    f"exchange: received {exchange.p_kw.shape[1]} intervals, expected {self._steps}"
+                )
+        except MessageError as error:
+            raise MessageError(f"schedule of community {name}: {error}") from None
+        return exchange
 
     def is_refused(self, name: str) -> bool:
         """Whether a community has left the round."""

@@ -26,6 +26,9 @@ from gridcommons.scheduling.settings import Settings
 
 ASSETS, PRICES, PROFILES, STUDY = "assets.csv", "prices.csv", "profiles", "study.toml"
 
+OPERATOR = "DSO"
+"""What the grid operator is called where money moves."""
+
 CAR_COLUMNS = ("energy_kwh", "soc_min_share", "soc_max_share")
 
 
@@ -38,7 +41,13 @@ def require_scheduling(study: Study, settings: Settings) -> None:
         Everything that is missing or contradicts itself.
     """
     refuse_three_phase(study.grid, "scheduling")
-    problems = [*_communities(study), *_horizon(study, settings), *_prices(study), *_assets(study)]
+    problems = [
+        *_communities(study),
+        *_operator_name(study),
+        *_horizon(study, settings),
+        *_prices(study),
+        *_assets(study),
+    ]
     if problems:
         raise StudyError(problems)
 
@@ -48,6 +57,12 @@ def _communities(study: Study) -> Iterator[Problem]:
         yield Problem(
             "members.csv", "no member with a cluster", "communities: members of one cluster", column="cluster"
         )
+
+
+def _operator_name(study: Study) -> Iterator[Problem]:
+    if OPERATOR in communities_of(study):
+        expected = f"another name: {OPERATOR} is the grid operator in all settlements"
+        yield Problem("members.csv", f"a community {OPERATOR!r}", expected, column="cluster")
 
 
 def _horizon(study: Study, settings: Settings) -> Iterator[Problem]:
@@ -130,8 +145,7 @@ def _lacks(asset: Asset, profiles: Profiles, has_boiler: bool) -> Lacks:
 
 
 def _pump_lacks(asset: HeatPump, profiles: Profiles) -> Lacks:
-    cop = room_cop(asset, profiles) if asset.has_house else profiles.of(f"{asset.asset}.cop", asset.cop)
-    if np.isnan(cop).any():
+    if np.isnan(room_cop(asset, profiles)).any():
         yield "cop", f"a COP, here or as {asset.asset}.cop in the profiles: a planned heat_pump needs it"
     if asset.has_house and OUTDOOR not in profiles.columns:
         yield OUTDOOR, "the temperature outside: houses are heated against it"
@@ -155,7 +169,7 @@ def _draws(asset: Asset, profiles: Profiles) -> Iterator[Problem]:
         lost_m3 = asset.loss_kw_per_k * profiles.time.step_hours / WATER_KWH_PER_M3K
         most, room = float(profiles.of(column).max(initial=0.0)), asset.tank_m3 - lost_m3
         expected = f"at most {max(room, 0.0):g} in an interval: tank_m3 less what loss_kw_per_k takes"
-    elif isinstance(asset, HeatPump) and asset.has_house:
+    elif isinstance(asset, HeatPump):
         column, finer = f"{asset.asset}.water_kw", ""
         most, room = float(profiles.of(column).max(initial=0.0)), asset.consumption_max_kw
         expected = f"at most consumption_max_kw {room:g}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+
+MOST_GROWTH = 2.0
+"""Most that the published step may grow by from round to round, as an exponent."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Settings:
             if getattr(self, name) >= 1.0:
                 wrong.append(f"{name} {getattr(self, name):g}, expected below 1")
         c1, c2, c3, c4 = self.step_factors
-        if not c1 * (c2 + c3 * math.exp(c4)) > 0.0 or min(c1, c2, c3) < 0.0:
+        if not c1 * (c2 + c3) > 0.0 or min(c1, c2, c3) < 0.0 or abs(c4) > MOST_GROWTH:
             wrong.append(
                 f"step_factors {list(self.step_factors)}, expected c1, c2, c3 that make a step upwards"
             )

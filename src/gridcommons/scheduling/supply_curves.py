@@ -15,6 +15,10 @@ from gridcommons.model.grid import FloatArray
 LEAST_AHEAD_SHARE = 1e-3
 """How far a curve goes on at least, of the need."""
 
+FURTHER = 10.0
+"""How many times what is missing a curve goes on: where one voltage is too low and another too high, more of
+one seller is wanted than is missing."""
+
 LEAST_STEP_SHARE = 0.5
 """Least rise beyond what was asked, of the published step: after a jump of the amount the line through two
 answers says nothing of what follows."""
@@ -155,8 +159,8 @@ def extend(curve: SupplyCurve, ahead: Ahead) -> Supply:
         secant = (price[-1] - price[-2]) / max(quantity[-1] - quantity[-2], SMALLEST_KVAR)
         steepest = ahead.sellers * GROWTH * risen / missing
         slope = min(max(secant, LEAST_STEP_SHARE * slope), steepest)
-    price = np.append(price, price[-1] + slope * missing)
-    quantity = np.append(quantity, quantity[-1] + missing)
+    price = np.append(price, price[-1] + slope * missing * FURTHER)
+    quantity = np.append(quantity, quantity[-1] + missing * FURTHER)
     if sign < 0.0:
         price, quantity = -price[::-1], -quantity[::-1]
     return Supply(price, quantity)

@@ -13,13 +13,12 @@ from gridcommons.powerflow.solution import FlowSolution
 from gridcommons.scheduling.community import Plan
 from gridcommons.scheduling.grid_operator import TOLERANCE_PU
 from gridcommons.scheduling.horizon_result import HorizonResult
+from gridcommons.scheduling.requirements import OPERATOR
 
 ALONE, BOUGHT = "alone", "bought"
 """Scenarios: with the schedules of the communities, and with what the grid operator bought."""
 
 CENT = Decimal("0.01")
-
-OPERATOR = "DSO"
 
 
 def tables_of(result: HorizonResult) -> Iterator[tuple[str, Columns]]:

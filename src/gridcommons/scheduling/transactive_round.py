@@ -108,6 +108,7 @@ class TransactiveRound:
         """Ask, look and buy until every voltage is in its band, or nobody can do more."""
         self.operator.admit(schedules)
         before = sight = self.operator.look(schedules)
+        self.operator.start_from(before)
         self.base_kvar = before.q_kvar
         number = 0
         self._open_hours(sight)
@@ -119,7 +120,7 @@ class TransactiveRound:
             self._plan(sight, number)
         for book in self.books.values():
             book.keep_to_what_was_asked()
-        offered = self._delta(sight)[self._called()].T
+        offered = self._offered()
         after = self._buy(sight, number) if self.books else before
         return self._outcome(before, after, offered, number)
 
@@ -136,6 +137,12 @@ class TransactiveRound:
                 delta_kvar = self._delta(sight)[step]
                 need = self.operator.need(sight, step, book.rows, delta_kvar)
                 book.plan(need, delta_kvar, self._published_step(step, number))
+
+    def _offered(self) -> FloatArray:
+        """What was offered at the prices that stand, shape (connections, hours) [kvar]."""
+        if not self.books:
+            return np.zeros((len(self.operator.connections), 0))
+        return np.stack([self.books[step].offered_kvar for step in self._called().tolist()], axis=1)
 
     def _published_step(self, step: int, number: int) -> float:
         """c1 max(λ_e, λ_floor) (c2 + c3 e^(c4 k)): rise of the price for all of a need (eq. 9)."""
@@ -199,6 +206,9 @@ class TransactiveRound:
         bought = self._wanted(sight, called)
         for award in range(number + 1, number + 1 + MOST_AWARDS):
             sight = self._deliver(called, bought, award)
+            # With part of the offers, a voltage may be out that all of them held.
+            for step in called.tolist():
+                self.books[step].note_out(sight.out_pu[step])
             corrected = self._wanted(sight, called)
             if (np.abs(corrected - bought) <= RIGHT_SHARE * np.abs(bought) + RIGHT_KVAR).all():
                 break
@@ -242,7 +252,8 @@ class TransactiveRound:
             worst, _ = after.worst(step)
             row = (worst, LOW if after.out_pu[step, worst] > 0.0 else HIGH)
             need = self.operator.need(after, step, [row], np.zeros(len(self.operator.connections)))
-            short[step] = [(worst, float(need.missing_pu[0] / need.own_effect_pu_per_kvar[0]))]
+            missing_kvar = float(need.missing_pu[0] / need.own_effect_pu_per_kvar[0])
+            short[step] = [(worst, missing_kvar * row[1])]
         price = self._prices(called) if len(called) else np.zeros((len(self.operator.connections), 0))
         bought = self._delta(after)[called].T
         return Outcome(before, after, called, price, offered, bought, tuple(self.rows), number, short)

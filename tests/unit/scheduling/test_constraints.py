@@ -220,3 +220,11 @@ def test_an_envelope_holds_from_below_whatever_stands_between():
 def test_a_program_without_an_envelope_has_no_rows_of_it():
     names = {rows.name for rows in make_program(hub_of(device("battery")), Settings()).model.rows}
     assert "operating envelope" not in names
+
+
+def test_the_load_of_who_opted_out_is_served_at_any_price():
+    assets = device("load", "own", member="m0"), device("load", "other", member="m1")
+    hub = hub_of(*assets, columns={"own": 5.0, "other": 7.0}, steps=2, **{"import": 11.0})
+    assert scheduled(hub).plan().shed_kw == pytest.approx([12.0, 12.0])
+    without = replace(hub, untouched=frozenset(["other"]))
+    assert scheduled(without).plan().shed_kw == pytest.approx([5.0, 5.0])

@@ -80,8 +80,7 @@ class TestAhead:
 
     def test_where_nothing_more_comes_the_price_still_grows_no_more_than_threefold(self):
         supply = extend(curve((0.1, 10.0), (0.2, 10.0)), Ahead(30.0, 20.0, 1, 0.05))
-        assert supply.price_per_kvarh[-1] == pytest.approx(0.2 + 3.0 * 0.2)
-        assert supply.quantity_kvar[-1] == pytest.approx(30.0)
+        assert supply.at(0.2 + 3.0 * 0.2) == pytest.approx(30.0)
 
     def test_who_shares_a_need_grows_threefold_over_its_part(self):
         supply = extend(curve((0.1, 10.0), (0.2, 10.0)), Ahead(30.0, 20.0, 5, 0.05))
@@ -89,7 +88,7 @@ class TestAhead:
 
     def test_after_a_jump_it_rises_by_half_the_published_step_at_least(self):
         supply = extend(curve((0.1, 10.0), (0.1001, 20.0)), Ahead(30.0, 10.0, 1, 0.06))
-        assert supply.price_per_kvarh[-1] == pytest.approx(0.1001 + 0.5 * 0.06 / 30.0 * 10.0)
+        assert supply.at(0.1001 + 0.5 * 0.06 / 30.0 * 10.0) == pytest.approx(30.0)
 
     def test_what_was_offered_goes_no_further(self):
         supply = as_offered(curve((0.1, 10.0)))
