@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from gridcommons.model.grid import BoolArray, FloatArray, IntArray
-from gridcommons.optimisation.solve import EXACT, LinearProgram, Optimum, solve, solve_refined
+from gridcommons.optimisation.solve import ENDLESS, EXACT, LinearProgram, Optimum, solve, solve_refined
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,13 +236,15 @@ class LinearModel:
         costs = {key: list(parts) for key, parts in self.costs.items() if key != name}
         return LinearModel(self.lower[:], self.upper[:], self.whole[:], rows, costs, columns=self.columns)
 
-    def solve(self, gap_share: float = EXACT) -> Optimum:
+    def solve(self, gap_share: float = EXACT, nodes_max: int = ENDLESS) -> Optimum:
         """The optimum; ``Linear.value(optimum.x)`` reads any expression, the objective is without constants.
 
         Parameters
         ----------
         gap_share : float
             Share of the objective by which a program with whole numbers may end above its bound.
+        nodes_max : int
+            Branches that are looked into, where there are whole numbers.
 
         Raises
         ------
@@ -251,7 +253,7 @@ class LinearModel:
         NotConvergedError
             The solver ended without an optimum.
         """
-        return solve(self.as_program(), gap_share)
+        return solve(self.as_program(), gap_share, nodes_max)
 
     def solve_refined(self, refine: Callable[[FloatArray], Linear | None]) -> FloatArray:
         """The optimum with rows added until nothing is missing, shape (variables,); see ``solve_refined``.

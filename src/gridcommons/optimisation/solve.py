@@ -21,6 +21,12 @@ PRESOLVE_FROM = 100_000
 """Entries of the matrix from which presolving pays."""
 
 
+ENDLESS = 2**31 - 1
+"""As many branches as it takes."""
+
+FEASIBLE = 2
+"""HiGHS's word for a point that holds all rows."""
+
 EXACT = 1e-7
 """Gap of a program with whole numbers that counts as none."""
 
@@ -67,7 +73,7 @@ class Optimum:
     gap_share: float = 0.0
 
 
-def solve(program: LinearProgram, gap_share: float = EXACT) -> Optimum:
+def solve(program: LinearProgram, gap_share: float = EXACT, nodes_max: int = ENDLESS) -> Optimum:
     """The optimum of a linear program, by HiGHS on one thread (so that a rerun gives the same bytes).
 
     Parameters
@@ -76,13 +82,16 @@ def solve(program: LinearProgram, gap_share: float = EXACT) -> Optimum:
         What is solved.
     gap_share : float
         Share of the objective by which a program with whole numbers may end above its bound.
+    nodes_max : int
+        Branches that are looked into, where there are whole numbers. The best point found by then is the
+        answer, the same in every run, and its ``gap_share`` may be above what was asked for.
 
     Raises
     ------
     InfeasibleError
         No point satisfies the rows and bounds.
     NotConvergedError
-        HiGHS ended with any status but optimal.
+        HiGHS ended with any other status, or found no point within its branches.
     """
     from highspy import HighsModelStatus
 
@@ -93,16 +102,26 @@ def solve(program: LinearProgram, gap_share: float = EXACT) -> Optimum:
     for presolve in ("on", "off") if _presolves_first(program) else ("off", "on"):
         highs.setOptionValue("presolve", presolve)
         highs.setOptionValue("mip_rel_gap", gap_share)
+        highs.setOptionValue("mip_max_nodes", nodes_max)
         highs.clearModel()
         highs.passModel(model)
         highs.run()
         status = highs.getModelStatus()
-        if status == HighsModelStatus.kOptimal:
+        if status == HighsModelStatus.kOptimal or _is_good_enough(highs, status):
             solution = highs.getSolution()
             mu = -np.array(solution.row_dual) / scale if program.whole is None else np.zeros(len(scale))
             gap = 0.0 if program.whole is None else float(highs.getInfo().mip_gap)
             return Optimum(np.array(solution.col_value), highs.getObjectiveValue(), mu, gap)
     raise _failure(highs, status, program)
+
+
+def _is_good_enough(highs: Any, status: Any) -> bool:
+    """Whether branches ran out with a feasible point at hand."""
+    from highspy import HighsModelStatus
+
+    return bool(
+        status == HighsModelStatus.kSolutionLimit and highs.getInfo().primal_solution_status == FEASIBLE
+    )
 
 
 def solve_refined(

@@ -157,7 +157,7 @@ class Community:
         model = _copy(program.model)
         model.add_cost(program.q_kvar * (fee * self.hub.hours), "reactive exchange")
         try:
-            optimum = model.solve(self.settings.mip_gap_share)
+            optimum = model.solve(self.settings.mip_gap_share, self.settings.nodes_max)
         except InfeasibleError:
             raise InfeasibleError(explain(model, self.hub, program)) from None
         found = optimum.x

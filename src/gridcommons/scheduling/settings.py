@@ -18,6 +18,9 @@ class Settings:
         How much is planned at once; a longer window is planned in such pieces, one after the other.
     mip_gap_share : float
         Share of its cost by which a schedule may be above the least possible.
+    nodes_max : int
+        Branches that the search for a schedule looks into at most; the best one by then is taken, and the
+        summary tells by how much it may be above the least possible.
     shedding_price_per_kwh : float
         What a community loses by each kWh of its load that is not served.
     reactive_fee_per_kvarh : float
@@ -51,6 +54,7 @@ class Settings:
 
     horizon_hours: int = 24
     mip_gap_share: float = 1e-3
+    nodes_max: int = 50
     shedding_price_per_kwh: float = 10.0
     reactive_fee_per_kvarh: float = 0.0
     heat_peak_price_per_kw_day: float = 0.0
@@ -70,6 +74,7 @@ class Settings:
         above_zero = {
             "horizon_hours": self.horizon_hours,
             "rounds_max": self.rounds_max,
+            "nodes_max": self.nodes_max,
             "shedding_price_per_kwh": self.shedding_price_per_kwh,
             "price_floor_per_kvarh": self.price_floor_per_kvarh,
             "shortage_price_per_kvarh": self.shortage_price_per_kvarh,

@@ -25,6 +25,9 @@ def summarise(study: Study, settings: Settings, results: Sequence[HorizonResult]
     return {
         "communities": _communities(settings, results),
         "horizons": len(results),
+        "worst_gap_share": max(
+            (size.gap_share for each in results for size in each.sizes.values()), default=0.0
+        ),
         "intervals_called": sum(len(each.outcome.called) for each in results),
         "rounds": max(each.outcome.rounds for each in results),
         "vm_min_alone_pu": min(float(np.nanmin(each.outcome.before.solution.vm_pu())) for each in results),

@@ -65,3 +65,21 @@ def test_a_feasible_program_is_never_called_infeasible(copies):
     many = np.concatenate([rows] * copies)
     program = LinearProgram(-np.ones(12), many, np.tile(room, copies), np.zeros(12), upper)
     assert -solve(program).objective == pytest.approx(193.591, abs=1e-3)
+
+
+def test_where_branches_run_out_the_best_point_so_far_is_given_with_its_gap():
+    """A knapsack with many that weigh alike: to find is easy, to prove is not."""
+    rng = np.random.default_rng(3)
+    rows, count = 12, 60
+    weight = rng.integers(100, 200, (rows, count)).astype(float)
+    value = weight.mean(axis=0) + rng.integers(-5, 6, count)
+    whole = np.ones(count, dtype=bool)
+    program = LinearProgram(
+        -value, weight, weight.sum(axis=1) / 3.0, np.zeros(count), np.ones(count), whole=whole
+    )
+    found = solve(program, nodes_max=1)
+    assert found.gap_share > 1e-4
+    assert (weight @ found.x <= weight.sum(axis=1) / 3.0 + 1e-6).all()
+    assert np.abs(found.x - np.round(found.x)).max() < 1e-6
+    again = solve(program, nodes_max=1)
+    assert (again.x == found.x).all() and again.gap_share == found.gap_share
