@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gridcommons.model.assets import Asset, Load
+from gridcommons.model.assets import Asset, Chp, HeatPump, Load
 from gridcommons.model.envelopes import Envelopes
 from gridcommons.model.grid import FloatArray, IntArray, Names
 from gridcommons.model.members import Member
-from gridcommons.model.profiles import Profiles
+from gridcommons.model.profiles import Profiles, room_cop
 from gridcommons.model.study import Study
 from gridcommons.model.tariffs import Prices
 from gridcommons.model.time import TimeAxis
@@ -39,7 +39,7 @@ class EnergyHub:
     fixed_kw, fixed_kvar : (fixed, steps)
         Net power of what is fixed [kW], [kvar].
     heat_demand_kw : (fixed, steps)
-        Heat that each of the fixed takes [kW].
+        Heat that each of the fixed takes, negative where it gives some [kW].
     horizon : Horizon
         Profiles of the planned assets, and how they start.
     prices : Prices
@@ -131,15 +131,28 @@ def make_hub(study: Study, name: str, steps: slice, start: Mapping[str, float]) 
         connection={asset.asset: bus.index(members[asset.member].bus) for asset in assets},
         fixed_kw=fixed_kw,
         fixed_kvar=fixed_kvar,
-        heat_demand_kw=np.array([profiles.of(f"{asset.asset}.heat_kw") for asset in fixed]).reshape(
-            fixed_kw.shape
-        ),
+        heat_demand_kw=np.array(
+            [_heat_taken_kw(asset, profiles, fixed_kw[k]) for k, asset in enumerate(fixed)]
+        ).reshape(fixed_kw.shape),
         horizon=Horizon(_own_profiles(profiles, planned), dict(start)),
         prices=_prices_of(study, steps),
         p_min_kw=low_kw,
         p_max_kw=high_kw,
         untouched=frozenset(asset.asset for asset in fixed if not members[asset.member].opted_in),
     )
+
+
+def _heat_taken_kw(asset: Asset, profiles: Profiles, p_kw: FloatArray) -> FloatArray:
+    """Heat that a fixed asset takes from the heating, negative where it gives some, shape (steps,) [kW].
+
+    A heat pump without a house gives COP times what it draws, a turbine what electricity leaves of its heat.
+    """
+    if isinstance(asset, HeatPump) and not asset.has_house:
+        water_kw = profiles.of(f"{asset.asset}.water_kw")
+        return -np.nan_to_num(room_cop(asset, profiles)) * (p_kw - water_kw)
+    if isinstance(asset, Chp) and asset.electric_share > 0.0:
+        return p_kw * (1.0 - asset.electric_share) / asset.electric_share
+    return profiles.of(f"{asset.asset}.heat_kw")
 
 
 def follow_profiles(study: Study, assets: Sequence[Asset], steps: slice) -> tuple[FloatArray, FloatArray]:

@@ -270,3 +270,42 @@ def test_rooms_have_their_own_cop_else_that_of_all_heat_else_the_figure(chain):
     assert heard({"D.cop": 3.0}, cop="2").tolist() == [3.0] * 6
     assert heard({}, cop="2").tolist() == [2.0] * 6
     assert np.isnan(heard({})).all()
+
+
+STIRLING = {
+    "consumption_max_kw": "40",
+    "heater_efficiency_share": "0.95",
+    "heat_discharge_max_kw": "60",
+    "stirling_efficiency_share": "0.4",
+    "generator_efficiency_share": "0.9",
+    "exchanger_share": "0.7",
+    "idle_loss_share_per_h": "0",
+    "energy_kwh": "200",
+    "soc_initial_share": "0.5",
+    "soc_min_share": "0",
+    "soc_max_share": "1",
+}
+TANK = {
+    "consumption_max_kw": "30",
+    "heater_efficiency_share": "0.95",
+    "tank_m3": "2",
+    "loss_kw_per_k": "0.01",
+    "temp_min_c": "55",
+    "temp_max_c": "90",
+    "temp_initial_c": "70",
+    "cold_temp_c": "60",
+    "ambient_temp_c": "20",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "cells", "words"),
+    [
+        ("stirling_store", STIRLING, "exchanger_share: found 0.7 with 0.36 of the heat as electricity"),
+        ("smart_boiler", TANK, "cold_temp_c: found 60 with temp_min_c 55"),
+    ],
+)
+def test_ratings_that_make_heat_of_nothing_are_refused(chain, kind, cells, words):
+    give(chain, kind, **cells)
+    (line,) = problems_of(chain)
+    assert words in line

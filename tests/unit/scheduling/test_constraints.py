@@ -228,3 +228,12 @@ def test_the_load_of_who_opted_out_is_served_at_any_price():
     assert scheduled(hub).plan().shed_kw == pytest.approx([12.0, 12.0])
     without = replace(hub, untouched=frozenset(["other"]))
     assert scheduled(without).plan().shed_kw == pytest.approx([5.0, 5.0])
+
+
+def test_plants_that_follow_their_profiles_heat_the_community():
+    pump, turbine = device("heat_pump", "pump", flexible=False), device("chp", "chp", flexible=False)
+    columns = {"load": 5.0, "load.heat_kw": 120.0, "pump": 20.0, "chp": 12.0}
+    plan = scheduled(hub_of(pump, turbine, device("load"), columns=columns, steps=2, heat=0.5)).plan()
+    # 3 · 20 kW from the pump, 12 · 0.7 / 0.3 kW from the turbine.
+    assert plan.heat_kw == pytest.approx(np.full(2, 120.0 - 60.0 - 28.0))
+    assert day_of(plan, "pump").heat_kw == pytest.approx([60.0, 60.0])

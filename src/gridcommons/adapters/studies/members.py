@@ -159,6 +159,7 @@ def _asset(row: Row, name: str) -> Asset | None:
     _check_store(row, values, kind)
     _check_temperatures(row, values)
     _check_least(row, values)
+    _check_engine(row, values)
     if kind.kind == "heat_pump":
         _check_house(row, values)
     if len(row.problems.found) > before:
@@ -215,6 +216,9 @@ def _check_temperatures(row: Row, values: dict[str, float]) -> None:
     if low >= high:
         row.add("temp_min_c", f"{low:g} with temp_max_c {high:g}", "temp_min_c below temp_max_c")
         return
+    cold = values.get("cold_temp_c")
+    if cold is not None and cold > low:
+        row.add("cold_temp_c", f"{cold:g} with temp_min_c {low:g}", "cold water no warmer than temp_min_c")
     start = values.get("temp_initial_c")
     if start is not None and not low <= start <= high:
         row.add("temp_initial_c", f"{start:g}", f"from temp_min_c {low:g} to temp_max_c {high:g}")
@@ -227,6 +231,15 @@ def _check_least(row: Row, values: dict[str, float]) -> None:
         if low > high:
             found = f"{low:g} with {what}_max_kw {high:g}"
             row.add(f"{what}_min_kw", found, f"{what}_min_kw up to {what}_max_kw")
+
+
+def _check_engine(row: Row, values: dict[str, float]) -> None:
+    """A Stirling engine gives no more electricity and heat than it takes heat."""
+    columns = ("stirling_efficiency_share", "generator_efficiency_share", "exchanger_share")
+    engine, generator, exchanger = (values.get(column, 0.0) for column in columns)
+    if engine * generator + exchanger > 1.0 + 1e-9:
+        found = f"{exchanger:g} with {engine * generator:g} of the heat as electricity"
+        row.add("exchanger_share", found, "no more than 1 together")
 
 
 def _check_house(row: Row, values: dict[str, float]) -> None:
