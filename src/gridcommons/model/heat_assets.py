@@ -68,19 +68,14 @@ class HeatPump(Consumer):
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeatStore(Asset):
-    """A water tank that a heat pump charges and heat demand empties; it has no electric power of its own."""
+class HeatAlone(Asset):
+    """What gives or keeps heat and has no electric power of its own."""
 
-    kind: ClassVar[str] = "heat_store"
     needs_profile: ClassVar[bool] = False
     may_be_flexible: ClassVar[bool] = False
-    energy_kwh: float = rating()
-    soc_initial_share: float = rating(below=1.0)
-    temp_min_c: float = optional_rating()
-    temp_max_c: float = optional_rating()
 
     def net_kw(self, signals: Signals) -> FloatArray:
-        """None: its heat passes through the heat pump."""
+        """None: heat alone passes through it."""
         return np.zeros_like(signals.profile_kw)
 
     @property
@@ -90,25 +85,25 @@ class HeatStore(Asset):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Boiler(Asset):
+class HeatStore(HeatAlone):
+    """A water tank that a heat pump charges and heat demand empties; it has no electric power of its own."""
+
+    kind: ClassVar[str] = "heat_store"
+    energy_kwh: float = rating()
+    soc_initial_share: float = rating(below=1.0)
+    temp_min_c: float = optional_rating()
+    temp_max_c: float = optional_rating()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boiler(HeatAlone):
     """A boiler that burns something: heat for its community and for the turbines of its member."""
 
     kind: ClassVar[str] = "boiler"
-    needs_profile: ClassVar[bool] = False
-    may_be_flexible: ClassVar[bool] = False
     heat_max_kw: float = rating()
     heat_min_kw: float = zero_if_blank()
     ramp_kw_per_h: float = rating()
     heat_cost_per_kwh: float = rating()
-
-    def net_kw(self, signals: Signals) -> FloatArray:
-        """None: it has no electric power."""
-        return np.zeros_like(signals.profile_kw)
-
-    @property
-    def rating_kw(self) -> float:
-        """None, see ``net_kw``."""
-        return 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from scipy.sparse import csc_array, csr_array
 
 from gridcommons.model.errors import MissingExtraError, NotConvergedError
 from gridcommons.model.grid import S_BASE_KVA, FloatArray, IntArray
-from gridcommons.optimisation.apparent_power import given_up_kw
+from gridcommons.optimisation.apparent_power import opportunity_cost
 from gridcommons.optimisation.linear_model import Linear, matrix_of
 from gridcommons.powerflow.solution import Injections
 from gridcommons.scheduling.community import Community, imbalance_price, pay_imbalance
@@ -180,13 +180,13 @@ def _opportunity_cost(community: Community, x: Any) -> tuple[Any, float]:
     import casadi
 
     priced, hub = community.program.priced, community.hub
-    weight = price_of_active_power(hub) * hub.hours
     p_kw, q_kvar = (priced.p_kw.value(community.scheduled), priced.q_kvar.value(community.scheduled))
-    lost = float((given_up_kw(np.maximum(p_kw, 0.0), q_kvar) * weight).sum())
+    price = price_of_active_power(hub)
+    lost = float(opportunity_cost(np.maximum(p_kw, 0.0), q_kvar, price, hub.hours).sum())
     if not p_kw.size:
         return 0.0, lost
     p, q = _symbolic(priced.p_kw, x), _symbolic(priced.q_kvar, x)
-    each = casadi.DM(np.tile(weight, (len(p_kw), 1)))
+    each = casadi.DM(np.tile(price * hub.hours, (len(p_kw), 1)))
     return casadi.sum1(casadi.sum2((casadi.sqrt(p**2 + q**2 + SMALLEST_KVA2) - p) * each)), lost
 
 

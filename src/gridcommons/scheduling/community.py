@@ -16,7 +16,7 @@ import numpy as np
 from gridcommons.model.errors import InfeasibleError
 from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.model.messages import MessageError
-from gridcommons.optimisation.apparent_power import given_up_kw
+from gridcommons.optimisation.apparent_power import given_up_kw, opportunity_cost
 from gridcommons.optimisation.linear_model import Linear, LinearModel
 from gridcommons.scheduling.constraints import (
     REACTIVE_COST,
@@ -316,7 +316,7 @@ def read_plan(hub: EnergyHub, program: Program, x: FloatArray) -> Plan:
     shed_kw = program.shed_kw.value(x)
     cost = program.model.cost_by_name(x)
     p_kw, q_kvar = program.priced.p_kw.value(x), program.priced.q_kvar.value(x)
-    lost = given_up_kw(np.maximum(p_kw, 0.0), q_kvar) * price_of_active_power(hub) * hub.hours
+    lost = opportunity_cost(np.maximum(p_kw, 0.0), q_kvar, price_of_active_power(hub), hub.hours)
     cost[REACTIVE_COST] = float(lost.sum())
     return Plan(
         devices=tuple(devices) + _fixed_days(hub, shed_kw),

@@ -89,14 +89,15 @@ def test_a_planned_asset_without_a_rating_is_named_with_the_column(name, column,
 
 
 def test_what_is_not_needed_may_be_missing():
-    require_scheduling(changed("pv0", inverter_kva=NAN, q_share=NAN), Settings())
-    require_scheduling(changed("pv0", inverter_kva=NAN, q_share=0.0), Settings())
-    require_scheduling(changed("ev_charger0", departure_soc_share=NAN), Settings())
+    assert require_scheduling(changed("pv0", inverter_kva=NAN, q_share=NAN), Settings()) is None
+    assert require_scheduling(changed("pv0", inverter_kva=NAN, q_share=0.0), Settings()) is None
+    assert require_scheduling(changed("ev_charger0", departure_soc_share=NAN), Settings()) is None
     # The boiler of the member makes the heat of its turbine, and what it costs.
-    require_scheduling(changed("chp0", heat_cost_per_kwh=NAN), Settings())
+    assert require_scheduling(changed("chp0", heat_cost_per_kwh=NAN), Settings()) is None
     study = changed("heat_pump0", cop=NAN)
     columns = {**study.profiles.columns, "heat_pump0.cop": np.full(8, 3.0)}
-    require_scheduling(replace(study, profiles=replace(study.profiles, columns=columns)), Settings())
+    study = replace(study, profiles=replace(study.profiles, columns=columns))
+    assert require_scheduling(study, Settings()) is None
 
 
 def test_a_turbine_without_a_boiler_needs_a_price_of_its_heat():

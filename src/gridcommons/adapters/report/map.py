@@ -288,6 +288,29 @@ def _colour_bars(figure: Figure, scales: Scales) -> None:
     )
 
 
+def colour_bar(figure: Figure, scale: tuple[Normalize, Colormap, list[float]], words: str) -> None:
+    """A bar of a scale's colours at the foot of a figure, with its limits marked and what it shows in words.
+
+    Parameters
+    ----------
+    scale : tuple of Normalize, Colormap and list of float
+        Values, their colours, and the limits to mark.
+    words : str
+        What the colours are of, with its unit.
+    """
+    from matplotlib.cm import ScalarMappable
+
+    norm, colours, marks = scale
+    high = float(figure.get_figheight())
+    axes = figure.add_axes((0.03, 0.22 / high, 0.42, 0.11 / high))
+    bar = figure.colorbar(ScalarMappable(norm, colours), cax=axes, orientation="horizontal")
+    bar.outline.set_visible(False)
+    axes.tick_params(labelsize=7.8, length=2)
+    figure.text(0.47, 0.235 / high, words, fontsize=8, color=MUTED)
+    for mark in marks:
+        mark_limit(axes, float(mark), to_the_left=bool(norm(mark) > 0.97))
+
+
 def mark_limit(axes: Axes, limit: float, *, to_the_left: bool) -> None:
     """A bar across a colour scale, with its value above."""
     axes.axvline(limit, ymin=-0.4, ymax=1.6, color=BROKEN, linewidth=1.6, clip_on=False)

@@ -17,7 +17,7 @@ from gridcommons.optimisation.devices.operation import (
     nothing,
     of_each,
 )
-from gridcommons.optimisation.linear_model import Linear, LinearModel, constant, stack
+from gridcommons.optimisation.linear_model import Linear, LinearModel, stack
 
 
 def operate_boilers(
@@ -104,5 +104,4 @@ def _pay_own_fires(
     """Fuel of turbines without a boiler; that of the others is the boiler's."""
     served = {boiler.member for boiler in boilers}
     price = [0.0 if turbine.member in served else turbine.heat_cost_per_kwh for turbine in turbines]
-    cost = heat_kwh * np.array(price).reshape(-1, 1) if turbines else constant(np.zeros(heat_kwh.shape))
-    model.add_cost(cost, "fuel")
+    model.add_cost(heat_kwh * np.array(price).reshape(-1, 1), "fuel")

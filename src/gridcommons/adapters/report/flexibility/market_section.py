@@ -9,7 +9,6 @@ import numpy as np
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.clock import Clock
 from gridcommons.adapters.report.figures import number, percent
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.flexibility.market_book import MarketBook, Offered, read_market
 from gridcommons.adapters.report.flexibility.market_charts import (
     MOST_PANELS,
@@ -21,6 +20,7 @@ from gridcommons.adapters.report.flexibility.market_charts import (
 from gridcommons.adapters.report.flexibility.material import Material
 from gridcommons.adapters.report.flexibility.stage_words import bus_group, hours_word, natural
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 from gridcommons.adapters.report.strips import limit_words
 from gridcommons.model.grid import BoolArray
 

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.flexibility.material import Material
 from gridcommons.adapters.report.flexibility.money_flows import balances, draw_money, read_payments
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 
 _MOST_ROWS = 60
 

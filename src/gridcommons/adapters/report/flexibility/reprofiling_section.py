@@ -8,10 +8,10 @@ import numpy as np
 
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.flexibility.material import Material
 from gridcommons.adapters.report.flexibility.stage_words import stage_colour
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 from gridcommons.adapters.report.style import (
     BROKEN,
     INK,

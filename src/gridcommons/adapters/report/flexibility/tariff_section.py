@@ -10,10 +10,10 @@ import numpy as np
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number, power
 from gridcommons.adapters.report.flexibility.coordination_chart import coordination_part
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.flexibility.material import Material
 from gridcommons.adapters.report.flexibility.stage_words import bus_group, stage_colour
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 from gridcommons.adapters.report.panels import NO_PRICE, Cells, draw_cells
 from gridcommons.adapters.report.strips import limit_words
 from gridcommons.adapters.report.style import Chart, finish

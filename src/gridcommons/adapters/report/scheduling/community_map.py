@@ -9,7 +9,7 @@ import numpy as np
 
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.grid import GridPicture
-from gridcommons.adapters.report.map import mark_limit, voltage_scale
+from gridcommons.adapters.report.map import colour_bar, voltage_scale
 from gridcommons.adapters.report.panels import legend
 from gridcommons.adapters.report.scheduling.legend_rows import legend_inch
 from gridcommons.adapters.report.scheduling.material import Material
@@ -76,7 +76,7 @@ def draw_community_map(found: Material, book: VoltageBook, places: Mapping[int, 
         _draw_communities(panel, grid, found, places)
         _head(panel, found, book, scenario)
     legend(figure, entries, _CONNECTED)
-    _colour_bar(figure, scale)
+    colour_bar(figure, scale, "worst voltage of each bus [pu]")
     return finish(figure, _words(found, book, places, shown), "map")
 
 
@@ -225,20 +225,6 @@ def _legend_entries(
     entries += [("▼", BROKEN, "ever too low")] if (is_out & is_low).any() else []
     entries += [("▲", BROKEN, "ever too high")] if (is_out & ~is_low).any() else []
     return [*entries, ("■", MUTED, "source")]
-
-
-def _colour_bar(figure: Figure, scale: tuple[Normalize, Colormap, list[float]]) -> None:
-    from matplotlib.cm import ScalarMappable
-
-    norm, colours, marks = scale
-    high = float(figure.get_figheight())
-    axes = figure.add_axes((0.03, 0.22 / high, 0.42, 0.11 / high))
-    bar = figure.colorbar(ScalarMappable(norm, colours), cax=axes, orientation="horizontal")
-    bar.outline.set_visible(False)
-    axes.tick_params(labelsize=7.8, length=2)
-    figure.text(0.47, 0.235 / high, "worst voltage of each bus [pu]", fontsize=8, color=MUTED)
-    for mark in marks:
-        mark_limit(axes, float(mark), to_the_left=bool(norm(mark) > 0.97))
 
 
 def _words(

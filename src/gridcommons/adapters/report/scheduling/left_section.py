@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 from gridcommons.adapters.report.phrases import listed
 from gridcommons.adapters.report.scheduling.material import Material
 from gridcommons.adapters.report.scheduling.names_and_colours import BOUGHT

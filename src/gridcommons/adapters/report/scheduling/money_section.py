@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 from gridcommons.adapters.report.scheduling.bill_book import BillBook, read_bills
 from gridcommons.adapters.report.scheduling.material import Material
 from gridcommons.adapters.report.scheduling.money_chart import draw_bills

@@ -9,8 +9,8 @@ import numpy as np
 
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 from gridcommons.adapters.report.panels import Shape, legend, make_panels, title
 from gridcommons.adapters.report.phrases import listed
 from gridcommons.adapters.report.scheduling.legend_rows import legend_inch

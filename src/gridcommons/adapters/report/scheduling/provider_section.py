@@ -6,8 +6,8 @@ import numpy as np
 
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number, percent
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 from gridcommons.adapters.report.phrases import listed
 from gridcommons.adapters.report.scheduling.device_book import Given, read_given
 from gridcommons.adapters.report.scheduling.material import Material

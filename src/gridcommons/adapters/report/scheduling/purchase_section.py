@@ -8,8 +8,8 @@ import numpy as np
 
 from gridcommons.adapters.report import html
 from gridcommons.adapters.report.figures import number
-from gridcommons.adapters.report.flexibility.long_tables import long_table
 from gridcommons.adapters.report.html import Section
+from gridcommons.adapters.report.long_tables import long_table
 from gridcommons.adapters.report.scheduling.material import Material
 from gridcommons.model.grid import FloatArray
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gridcommons.adapters.report.figures import number
 from gridcommons.adapters.report.grid import Snapshot
-from gridcommons.adapters.report.map import mark_limit, voltage_scale
+from gridcommons.adapters.report.map import colour_bar, voltage_scale
 from gridcommons.adapters.report.panels import legend
 from gridcommons.adapters.report.style import (
     BROKEN,
@@ -79,7 +79,7 @@ def draw_feeder(found: LossMaterial) -> Chart | None:
         _head(at, panel.heading)
     _legend(figure, found, most)
     if found.snapshots:
-        _colour_bar(figure, scale)
+        colour_bar(figure, scale, "voltage at the buses [pu]")
     return finish(figure, _words(found, panels), "feeder")
 
 
@@ -223,20 +223,6 @@ def _legend(figure: Figure, found: LossMaterial, most: float) -> None:
         entries += [("▲", BROKEN, "voltage too high")] if any(each.too_high.any() for each in seen) else []
     said = f"thickness: power, the thickest {number(most)} kW" if most > 1e-6 else ""
     legend(figure, entries, said)
-
-
-def _colour_bar(figure: Figure, scale: tuple[Normalize, Colormap, list[float]]) -> None:
-    from matplotlib.cm import ScalarMappable
-
-    norm, colours, marks = scale
-    high = float(figure.get_figheight())
-    axes = figure.add_axes((0.03, 0.22 / high, 0.42, 0.11 / high))
-    bar = figure.colorbar(ScalarMappable(norm, colours), cax=axes, orientation="horizontal")
-    bar.outline.set_visible(False)
-    axes.tick_params(labelsize=7.8, length=2)
-    figure.text(0.47, 0.235 / high, "voltage at the buses [pu]", fontsize=8, color=MUTED)
-    for mark in marks:
-        mark_limit(axes, float(mark), to_the_left=norm(mark) > 0.97)
 
 
 def _words(found: LossMaterial, panels: list[Panel]) -> str:
