@@ -44,6 +44,20 @@ class Broken(Community):
         raise GridcommonsError("our meter is on fire")
 
 
+class Foreign(Community):
+    """Not written by us: it raises what it likes."""
+
+    def answer(self, message: bytes) -> bytes:
+        return {}["the price of tomorrow"]
+
+
+class Speechless(Community):
+    """Sends something that is no message at all."""
+
+    def answer(self, message: bytes) -> bytes:
+        return None
+
+
 class _Tampering(Community):
     """Changes its answers before they are sent."""
 

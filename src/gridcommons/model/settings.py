@@ -112,8 +112,17 @@ def _refusal(kind: type[Any], table: Mapping[str, Any], name: str) -> list[Probl
     try:
         kind(**_values(kind, table))
     except ValueError as error:
-        return [Problem(file=FILE, table=name, found=str(error), expected="settings that fit")]
+        return [
+            Problem(file=FILE, table=name, found=found, expected=expected or "settings that fit")
+            for found, _, expected in (said.partition(", expected ") for said in _each(str(error)))
+        ]
     return []
+
+
+def _each(said: str) -> list[str]:
+    """The parts of a message that each say what they expected; the message itself where they do not."""
+    parts = said.split("; ")
+    return parts if all(", expected " in part for part in parts) else [said]
 
 
 def _read(value: Any, hint: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gridcommons.model.errors import InfeasibleError
+from gridcommons.model.errors import InfeasibleError, NotConvergedError
 from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.model.messages import MessageError
 from gridcommons.optimisation.apparent_power import given_up_kw, opportunity_cost
@@ -160,6 +160,8 @@ class Community:
             optimum = model.solve(self.settings.mip_gap_share, self.settings.nodes_max)
         except InfeasibleError:
             raise InfeasibleError(explain(model, self.hub, program)) from None
+        except NotConvergedError as error:
+            raise NotConvergedError(f"{self._where()}: {error}") from None
         found = optimum.x
         self.size = ProgramSize.of(model, optimum.gap_share)
         self._base = np.where(_whole(model), np.round(found), found)
@@ -191,6 +193,11 @@ class Community:
         moved_kw = np.abs(plan.p_kw - self.program.p_kw.value(self.scheduled))
         paid = float((moved_kw * imbalance_price(self.hub, self.settings)).sum())
         return replace(plan, cost={**plan.cost, IMBALANCE: paid})
+
+    def _where(self) -> str:
+        """Who, and from when on: for errors."""
+        first = self.hub.horizon.profiles.time.local(0).isoformat(timespec="minutes")
+        return f"community {self.name}, {self.hub.steps} intervals from {first}"
 
     def _fee(self) -> FloatArray:
         return np.full((len(self.hub.bus), self.hub.steps), self.settings.reactive_fee_per_kvarh)

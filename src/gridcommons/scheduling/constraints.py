@@ -112,7 +112,8 @@ def make_program(hub: EnergyHub, settings: Settings) -> Program:
     keep_envelopes(model, hub, operations)
     pay_energy(model, hub, p_kw)
     pay_heat(model, hub, heat_kw)
-    pay_heat_peak(model, hub, heat_kw, settings)
+    if has_heat(hub, operations):
+        pay_heat_peak(model, hub, heat_kw, settings)
     priced = price_reactive_power(model, hub, operations)
     return Program(model, operations, shed_kw, p_kw, q_kvar, heat_kw, priced)
 
@@ -226,13 +227,14 @@ def pay_heat(model: LinearModel, hub: EnergyHub, heat_kw: Linear) -> None:
     model.add_cost(heat_kw * (np.nan_to_num(hub.prices.heat_price_per_kwh) * hub.hours), "heat")
 
 
-def pay_heat_peak(model: LinearModel, hub: EnergyHub, heat_kw: Linear, settings: Settings) -> None:
-    """c_H,var · highest heat of each local day, and c_H,fix, where there is a district network.
+def has_heat(hub: EnergyHub, operations: Sequence[Operation]) -> bool:
+    """Whether a community has a heating and a district network to connect it to."""
+    has_network = np.isfinite(hub.prices.heat_price_per_kwh).any()
+    return bool(has_network and (hub.heat_demand_kw.any() or any(each.heats for each in operations)))
 
-    A day of which the horizon holds a part is paid for that part.
-    """
-    if not np.isfinite(hub.prices.heat_price_per_kwh).any():
-        return
+
+def pay_heat_peak(model: LinearModel, hub: EnergyHub, heat_kw: Linear, settings: Settings) -> None:
+    """c_H,var · highest heat of each local day, and c_H,fix; of a day that is held in part, that part."""
     day = hub.horizon.profiles.time.local_clock()[0]
     day = day - day[0]
     part = np.bincount(day) * hub.hours / _hours_of_days(hub)

@@ -7,7 +7,7 @@ with its own schedule for the rest of the round, and the reason is kept; the oth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,9 @@ from gridcommons.scheduling.messages import Exchange
 ANSWER_S = 300.0
 """How long an answer may take that another process works on [s]."""
 
-FAILURES = (GridcommonsError, TimeoutError, OSError, BrokenExecutor)
-"""What counts as no answer."""
+
+class NoAnswerError(GridcommonsError):
+    """A party did not answer; the message says what it raised instead."""
 
 
 @dataclass(frozen=True)
@@ -149,14 +150,27 @@ class Parties:
         )
         for name, message in asked.items():
             try:
-                if name in futures:
-                    raw, self.parties[name] = futures[name].result(timeout=ANSWER_S)
-                else:
-                    raw = getattr(self.parties[name], method)(message)
+                raw = self._answer(name, method, message, futures)
                 self._last[name] = self._checked(name, number, Exchange.from_bytes(raw))
-            except FAILURES as error:
-                self.refuse(name, number, f"{type(error).__name__}: {error}")
+            except (NoAnswerError, MessageError) as error:
+                self.refuse(name, number, str(error))
         return self.last()
+
+    def _answer(
+        self,
+        name: str,
+        method: str,
+        message: bytes,
+        futures: Mapping[str, Future[tuple[bytes, CommunityParty]]],
+    ) -> bytes:
+        """The bytes of one party; whatever it raises is its own affair, and is told as it is."""
+        try:
+            if name not in futures:
+                return bytes(getattr(self.parties[name], method)(message))
+            raw, self.parties[name] = futures[name].result(timeout=ANSWER_S)
+            return raw
+        except Exception as error:
+            raise NoAnswerError(f"{type(error).__name__}: {error}") from error
 
     def _checked(self, name: str, number: int, exchange: Exchange) -> Exchange:
         schedule = self._schedules[name]

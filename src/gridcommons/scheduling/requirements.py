@@ -124,6 +124,11 @@ def _unheard(study: Study) -> Iterator[Problem]:
         if follows and asset.needs_profile and asset.asset not in profiles.columns:
             expected = f"the profile that {asset.asset} follows"
             yield Problem(PROFILES, "no such column", expected, column=asset.asset)
+        draw = f"{asset.asset}.draw_m3"
+        is_cold = follows and isinstance(asset, SmartBoiler) and asset.asset not in profiles.columns
+        if is_cold and profiles.of(draw).any():
+            expected = f"what {asset.asset} draws for the hot water of {draw}, or flexible and opted in"
+            yield Problem(PROFILES, "no such column", expected, column=asset.asset)
 
 
 Lacks = Iterator[tuple[str, str]]
@@ -145,8 +150,9 @@ def _lacks(asset: Asset, profiles: Profiles, has_boiler: bool) -> Lacks:
 
 
 def _pump_lacks(asset: HeatPump, profiles: Profiles) -> Lacks:
-    if np.isnan(room_cop(asset, profiles)).any():
-        yield "cop", f"a COP, here or as {asset.asset}.cop in the profiles: a planned heat_pump needs it"
+    if not (room_cop(asset, profiles) > 0.0).all():
+        given = f"here or as {asset.asset}.cop in the profiles"
+        yield "cop", f"a COP above 0, {given}: a planned heat_pump needs it"
     if asset.has_house and OUTDOOR not in profiles.columns:
         yield OUTDOOR, "the temperature outside: houses are heated against it"
 

@@ -64,7 +64,19 @@ def explain(model: LinearModel, hub: EnergyHub, program: Program) -> str:
         if len(found) > MOST_LINES:
             lines.append(f"and {len(found) - MOST_LINES} more")
         return f"community {hub.name} has no schedule: {'; '.join(lines)}"
-    return f"community {hub.name} has no schedule: the ratings of a device contradict each other"
+    named = ", ".join(_contradicting(model, program)) or "a device"
+    return f"community {hub.name} has no schedule: the ratings of {named} contradict each other"
+
+
+def _contradicting(model: LinearModel, program: Program) -> list[str]:
+    """Assets with a variable whose least is above its most."""
+    is_crossed = np.concatenate(model.lower) > np.concatenate(model.upper)
+    named = []
+    for each in program.operations:
+        for power in (each.p_kw, each.q_kvar, each.heat_kw, *filter(None, [each.state])):
+            rows = power.cell[is_crossed[power.column]] // power.shape[-1]
+            named += [each.asset[row] for row in rows.tolist()]
+    return list(dict.fromkeys(named))
 
 
 def _line(each: Shortfall, hub: EnergyHub, program: Program) -> str:

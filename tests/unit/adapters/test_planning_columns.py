@@ -303,6 +303,8 @@ TANK = {
     [
         ("stirling_store", STIRLING, "exchanger_share: found 0.7 with 0.36 of the heat as electricity"),
         ("smart_boiler", TANK, "cold_temp_c: found 60 with temp_min_c 55"),
+        ("smart_boiler", {**TANK, "cold_temp_c": "8", "tank_m3": "0"}, "tank_m3: found 0, expected a number"),
+        ("heat_pump", {"consumption_max_kw": "6", "cop": "0"}, "cop: found 0, expected a number above 0"),
     ],
 )
 def test_ratings_that_make_heat_of_nothing_are_refused(chain, kind, cells, words):

@@ -33,6 +33,7 @@ from hubs import (
 )
 
 OWN_HEAT = ("smart_boiler", "house")
+HEATING = ("boiler", "chp", "heat_pump", "heat_store", "stirling_store")
 
 
 # Balances
@@ -110,6 +111,7 @@ def expected_cost(life, plan, states):
     given_up_kw = sum(np.hypot(day.p_kw, day.q_kvar) - np.abs(day.p_kw) for day in converters)
     paid = np.maximum(prices.import_price_per_kwh, 1e-6)
     has_network = np.isfinite(prices.heat_price_per_kwh)
+    is_heated = hub.heat_demand_kw.any() or any(kind_of(asset) in HEATING for asset in hub.planned)
     part = {day: min((days == day).sum() * hours / 24.0, 1.0) for day in set(days.tolist())}
     peak_kw = {day: max(plan.heat_kw[days == day].max(), 0.0) for day in part}
     return {
@@ -123,7 +125,7 @@ def expected_cost(life, plan, states):
         "heat peak": sum(peak_kw[day] * part[day] for day in part)
         * tariff.heat_peak_price_per_kw_day
         * has_network.any(),
-        "heat fee": sum(part.values()) * tariff.heat_fee_per_day * has_network.any(),
+        "heat fee": sum(part.values()) * tariff.heat_fee_per_day * has_network.any() * is_heated,
         "reactive power": (paid * given_up_kw).sum() * hours,
         "imbalance": (np.abs(plan.p_kw - base_kw) * paid).sum() * hours * tariff.imbalance_share,
     }

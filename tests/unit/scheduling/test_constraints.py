@@ -117,6 +117,14 @@ def test_a_day_of_25_or_23_hours_has_one_peak_and_one_fee(start, hours):
     assert cost["heat peak"] == pytest.approx(80.0) and cost["heat fee"] == pytest.approx(76.0)
 
 
+def test_who_has_no_heating_pays_for_none():
+    """A battery and a house with its own heat pump are no district heating."""
+    hub = hub_of(device("battery"), device("house"), columns={"outdoor.temp_c": 5.0}, steps=2, heat=0.1)
+    assert not scheduled(hub, heat_fee_per_day=76.0).plan().cost.get("heat fee")
+    pump = hub_of(device("battery"), device("heat_pump"), steps=24, heat=0.1)
+    assert scheduled(pump, heat_fee_per_day=76.0).plan().cost["heat fee"] == pytest.approx(76.0)
+
+
 def test_a_peak_is_shaved_where_it_costs_more_than_a_store_loses():
     """120 kWh of store, half full, spread 100 kWh over two hours: 50 kW in each instead of 90 in one."""
     hub = hub_of(

@@ -5,12 +5,14 @@ from fakes.communities import (
     Broken,
     Elsewhere,
     Fickle,
+    Foreign,
     Garbled,
     Late,
     Liar,
     Mute,
     Short,
     SomebodyElse,
+    Speechless,
     Steady,
 )
 from gridcommons.adapters.studies.files import load_study
@@ -25,6 +27,8 @@ def study(examples):
 REASONS = {
     Garbled: "expected JSON",
     Mute: "TimeoutError: nothing in 300 s",
+    Foreign: "KeyError: 'the price of tomorrow'",
+    Speechless: "TypeError: cannot convert",
     Broken: "our meter is on fire",
     SomebodyElse: "received community 'somebody else', expected 'LEC1'",
     Elsewhere: "received bus ('20',), expected ('2',)",

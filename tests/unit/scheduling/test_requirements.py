@@ -76,8 +76,8 @@ def test_a_complete_study_of_every_kind_has_no_problem():
         ("ev_charger1", "energy_kwh", "a planned ev_charger needs it"),
         ("ev_charger1", "soc_min_share", "a planned ev_charger needs it"),
         ("ev_charger1", "soc_max_share", "a planned ev_charger needs it"),
-        ("heat_pump1", "cop", "expected a COP, here or as heat_pump1.cop in the profiles"),
-        ("house1", "cop", "expected a COP, here or as house1.cop in the profiles"),
+        ("heat_pump1", "cop", "expected a COP above 0, here or as heat_pump1.cop in the profiles"),
+        ("house1", "cop", "expected a COP above 0, here or as house1.cop in the profiles"),
     ],
 )
 def test_a_planned_asset_without_a_rating_is_named_with_the_column(name, column, words):
@@ -104,6 +104,24 @@ def test_a_turbine_without_a_boiler_needs_a_price_of_its_heat():
     found = only(study_of(device("chp", heat_cost_per_kwh=NAN), device("boiler", member="m1")))
     assert found.startswith("assets.csv row chp, column heat_cost_per_kwh: ") and "without a boiler" in found
     assert "above 0" in only(study_of(device("chp", electric_share=0.0)))
+
+
+def test_a_pump_that_makes_heat_of_nothing_is_none():
+    assert "a COP above 0" in only(
+        study_of(device("heat_pump"), columns={"heat_pump.cop": [3.0, 0.0, 3.0, 3.0]})
+    )
+
+
+def test_a_boiler_that_nobody_plans_needs_a_profile_for_its_hot_water():
+    follows = device("smart_boiler", flexible=False)
+    found = only(study_of(follows, columns={"smart_boiler.draw_m3": 0.1}))
+    assert found.startswith(
+        "profiles column smart_boiler: found no such column, expected what smart_boiler draws"
+    )
+    require_scheduling(
+        study_of(follows, columns={"smart_boiler.draw_m3": 0.1, "smart_boiler": 5.0}), Settings()
+    )
+    require_scheduling(study_of(follows, device("pv"), columns={"pv": 1.0}), Settings())
 
 
 def test_a_house_needs_the_weather():

@@ -164,7 +164,9 @@ def test_a_boiler_that_cannot_slow_down_fast_enough():
 def test_what_contradicts_itself_is_told_as_that():
     house = device("house", consumption_max_kw=1.0)
     hub = hub_of(house, columns={"outdoor.temp_c": 0.0, "house.water_kw": 2.0}, steps=1)
-    assert reason(hub) == "the ratings of a device contradict each other"
+    assert reason(hub) == "the ratings of house contradict each other"
+    hub = hub_of(device("boiler"), device("boiler", "b2", heat_min_kw=400.0), steps=2, heat=0.2)
+    assert reason(hub) == "the ratings of b2 contradict each other"
 
 
 def test_every_law_that_can_break_has_a_unit_and_an_asset():

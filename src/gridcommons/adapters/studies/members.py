@@ -28,6 +28,9 @@ ASSET_COLUMNS = Columns(
     ),
 )
 RESERVED_IDS = ("time", "outdoor")
+NEVER_ZERO = ("cop", "tank_m3")
+"""Ratings without which a device is none."""
+
 NEEDED_TO_DISCHARGE = ("energy_kwh", "soc_min_share", "soc_max_share")
 
 
@@ -187,6 +190,8 @@ def _ratings(row: Row, kind: type[Asset]) -> dict[str, float]:
             row.add(column, "an empty cell", f"a value: every {kind.kind} needs it")
         if value == 0.0 and column.endswith("_efficiency_share"):
             row.add(column, "0", "a share above 0, up to 1")
+        if value == 0.0 and column in NEVER_ZERO:
+            row.add(column, "0", "a number above 0")
     return values
 
 

@@ -13,7 +13,7 @@ from gridcommons.optimisation.devices.operation import (
     names_of,
     nothing,
     of_each,
-    reactive_by_power_factor,
+    reactive_without_say,
 )
 from gridcommons.optimisation.devices.two_way_store import TwoWayFlows, fill_or_empty
 from gridcommons.optimisation.linear_model import LinearModel
@@ -29,7 +29,7 @@ def operate_batteries(model: LinearModel, batteries: Sequence[Battery], horizon:
     return Operation(
         names_of(batteries),
         p_kw,
-        reactive_by_power_factor(batteries, p_kw),
+        reactive_without_say(batteries, p_kw, horizon),
         nothing(batteries, horizon),
         state=flows.stored_kwh,
         empty=np.zeros(len(batteries)),

@@ -13,7 +13,7 @@ from gridcommons.optimisation.devices.operation import (
     Operation,
     names_of,
     of_each,
-    reactive_by_power_factor,
+    reactive_without_say,
 )
 from gridcommons.optimisation.linear_model import LinearModel
 
@@ -25,4 +25,4 @@ def operate_heat_pumps(model: LinearModel, pumps: Sequence[HeatPump], horizon: H
     heating_kw = model.variable(water_kw.shape, upper=of_each(pumps, "consumption_max_kw") - water_kw)
     heat_kw = heating_kw * np.array(cop).reshape(water_kw.shape)
     p_kw = heating_kw + water_kw
-    return Operation(names_of(pumps), p_kw, reactive_by_power_factor(pumps, p_kw), heat_kw)
+    return Operation(names_of(pumps), p_kw, reactive_without_say(pumps, p_kw, horizon), heat_kw)

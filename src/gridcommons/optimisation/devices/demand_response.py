@@ -19,7 +19,7 @@ from gridcommons.optimisation.devices.operation import (
     names_of,
     nothing,
     of_each,
-    reactive_by_power_factor,
+    reactive_without_say,
 )
 from gridcommons.optimisation.linear_model import Linear, LinearModel
 
@@ -44,7 +44,7 @@ def operate_demand_response(
     return Operation(
         names_of(loads),
         p_kw,
-        reactive_by_power_factor(loads, p_kw),
+        reactive_without_say(loads, p_kw, horizon),
         nothing(loads, horizon),
         state=owed_kwh,
     )

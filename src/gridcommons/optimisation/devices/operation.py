@@ -111,6 +111,11 @@ class Operation:
     full: FloatArray | None = None
     converters: Converters | None = None
 
+    @property
+    def heats(self) -> bool:
+        """Whether they take part in the heating of their community."""
+        return not self.own_heat and bool(self.heat_kw.weight.any() or self.heat_kw.constant.any())
+
     def end(self, x: FloatArray) -> dict[str, float]:
         """States after the last interval, as ``Horizon.start`` of the next one takes them."""
         states = {"": self.state, **self.more_states}
@@ -139,9 +144,21 @@ def of_each(assets: Sequence[Asset], rating: str) -> FloatArray:
     return np.array([getattr(asset, rating) for asset in assets], dtype=np.float64)[:, None]
 
 
-def reactive_by_power_factor(assets: Sequence[Asset], p_kw: Linear) -> Linear:
-    """Q of assets that have no say in it: net power times tan φ [kvar]."""
-    return p_kw * np.array([reactive_per_active(asset) for asset in assets])[:, None]
+def reactive_without_say(
+    assets: Sequence[Asset], p_kw: Linear, horizon: Horizon, has_say: BoolArray | None = None
+) -> Linear:
+    """Q of assets that have no say in it: ``<asset>.q_kvar``, else net power times tan φ [kvar].
+
+    Parameters
+    ----------
+    has_say : (assets,), optional
+        Those that decide for themselves: zero here.
+    """
+    silent = np.ones(len(assets), dtype=np.bool_) if has_say is None else ~has_say
+    is_given = np.array([f"{asset.asset}.q_kvar" in horizon.profiles.columns for asset in assets], dtype=bool)
+    per_kw = np.array([reactive_per_active(asset) for asset in assets])
+    given_kvar = horizon.series(assets, ".q_kvar") * silent[:, None]
+    return p_kw * np.where(silent & ~is_given, per_kw, 0.0)[:, None] + given_kvar
 
 
 def nothing(assets: Sequence[Asset], horizon: Horizon) -> Linear:

@@ -18,7 +18,7 @@ from gridcommons.optimisation.devices.operation import (
     names_of,
     nothing,
     of_each,
-    reactive_by_power_factor,
+    reactive_without_say,
 )
 from gridcommons.optimisation.linear_model import Linear, LinearModel, constant
 
@@ -34,7 +34,7 @@ def operate_cars(model: LinearModel, cars: Sequence[EvCharger], horizon: Horizon
     return Operation(
         names_of(cars),
         p_kw,
-        reactive_by_power_factor(cars, p_kw),
+        reactive_without_say(cars, p_kw, horizon),
         nothing(cars, horizon),
         state=states[0],
         empty=np.zeros(len(cars)),
@@ -53,7 +53,7 @@ def operate_houses(model: LinearModel, pumps: Sequence[HeatPump], horizon: Horiz
     return Operation(
         names_of(pumps),
         p_kw,
-        reactive_by_power_factor(pumps, p_kw),
+        reactive_without_say(pumps, p_kw, horizon),
         rooms_kw * cop,
         own_heat=True,
         state=states[0],

@@ -24,6 +24,7 @@ from gridcommons.optimisation.devices.operation import (
     before,
     names_of,
     of_each,
+    reactive_without_say,
 )
 from gridcommons.optimisation.devices.two_way_store import end_no_lower
 from gridcommons.optimisation.linear_model import Linear, LinearModel
@@ -35,7 +36,7 @@ WATER_KWH_PER_M3K = 1.163
 def operate_smart_boilers(model: LinearModel, boilers: Sequence[SmartBoiler], horizon: Horizon) -> Operation:
     """Tanks that stay within their temperatures, |Q| ≤ ξ P, P² + Q² ≤ S², and end no colder than they began.
 
-    A boiler without ``q_share`` gives no reactive power.
+    A boiler without ``q_share`` has no say in its reactive power.
     """
     shape = (len(boilers), horizon.steps)
     s_kva = np.where(np.isnan(inverter := of_each(boilers, "inverter_kva")), np.inf, inverter)
@@ -43,7 +44,8 @@ def operate_smart_boilers(model: LinearModel, boilers: Sequence[SmartBoiler], ho
     q_share = np.nan_to_num(of_each(boilers, "q_share"))
     q_max_kvar = q_share * of_each(boilers, "consumption_max_kw")
     injected_kvar = model.variable(shape, lower=-q_max_kvar, upper=q_max_kvar)
-    gives = np.flatnonzero(q_share > 0.0).tolist()
+    has_say = q_share[:, 0] > 0.0
+    gives = np.flatnonzero(has_say).tolist()
     p_kw, q_kvar = drawn_kw[gives], injected_kvar[gives]
     model.require("smart boiler: |Q| ≤ ξ P", q_kvar - p_kw * q_share[gives], upper=0.0)
     model.require("smart boiler: |Q| ≤ ξ P", -q_kvar - p_kw * q_share[gives], upper=0.0)
@@ -53,7 +55,7 @@ def operate_smart_boilers(model: LinearModel, boilers: Sequence[SmartBoiler], ho
     return Operation(
         names_of(boilers),
         drawn_kw,
-        -injected_kvar,
+        reactive_without_say(boilers, drawn_kw, horizon, has_say) - injected_kvar,
         heat_kw,
         own_heat=True,
         state=temp_c,

@@ -17,7 +17,7 @@ from gridcommons.optimisation.devices.operation import (
     Operation,
     names_of,
     of_each,
-    reactive_by_power_factor,
+    reactive_without_say,
 )
 from gridcommons.optimisation.devices.two_way_store import TwoWayFlows, fill_or_empty
 from gridcommons.optimisation.linear_model import LinearModel
@@ -34,7 +34,7 @@ def operate_stirling_stores(
     return Operation(
         names_of(stores),
         p_kw,
-        reactive_by_power_factor(stores, p_kw),
+        reactive_without_say(stores, p_kw, horizon),
         flows.out_kw * of_each(stores, "exchanger_share"),
         state=flows.stored_kwh,
         empty=np.zeros(len(stores)),
