@@ -18,8 +18,9 @@ from gridcommons.flexibility.delivery import measure, verify_delivery
 from gridcommons.flexibility.fleet import Fleet
 from gridcommons.flexibility.market import Award, MarketStage, taken
 from gridcommons.flexibility.settings import Settings
-from gridcommons.flexibility.settlement import CUSTOMERS_OF, DSO, FIXED_LOAD, Account, Posting, pay, settle
+from gridcommons.flexibility.settlement import CUSTOMERS_OF, DSO, FIXED_LOAD, Account, settle
 from gridcommons.model.grid import FloatArray
+from gridcommons.model.money import Posting, pay
 from gridcommons.model.profiles import Profiles
 
 

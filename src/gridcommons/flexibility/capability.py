@@ -29,10 +29,11 @@ from gridcommons.flexibility.day_ahead import (
 from gridcommons.flexibility.fleet import Fleet, make_fleet
 from gridcommons.flexibility.market import MarketPlace, MarketStage
 from gridcommons.flexibility.settings import INSTRUMENTS, Settings
-from gridcommons.flexibility.settlement import Account, Posting
+from gridcommons.flexibility.settlement import Account
 from gridcommons.flexibility.summary import Outcome, summarise
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.members import refuse_three_phase
+from gridcommons.model.money import Posting
 from gridcommons.model.results import LazyTables, Result
 from gridcommons.model.study import Study
 from gridcommons.ports import Engines

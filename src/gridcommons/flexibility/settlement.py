@@ -12,25 +12,15 @@ was sold and not delivered is not paid for and costs a penalty.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
-CENT = Decimal("0.01")
+from gridcommons.model.money import Posting, post, round_to_cent
 
 DSO, FIXED_LOAD = "DSO", "fixed load"
 """Accounts beside those of aggregators and their customers."""
 
 CUSTOMERS_OF = "customers of "
 """What the account of an aggregator's customers begins with."""
-
-
-@dataclass(frozen=True)
-class Posting:
-    """Money from one party to another: ``amount`` is positive for who receives it."""
-
-    party: str
-    counterparty: str
-    item: str
-    amount: Decimal
 
 
 @dataclass(frozen=True)
@@ -84,28 +74,3 @@ def settle(accounts: list[Account], customer_share: float) -> list[Posting]:
         postings += post(name, of_customers, "discomfort and share", customers)
         postings += post(name, of_customers, "energy compensation", energy)
     return postings
-
-
-def pay(payer: str, payee: str, item: str, amount: float) -> list[Posting]:
-    """Both sides of one payment, in whole cents; nothing where it rounds to nothing."""
-    return post(payer, payee, item, round_to_cent(amount))
-
-
-def post(payer: str, payee: str, item: str, rounded: Decimal) -> list[Posting]:
-    """Both sides of one payment of a rounded amount; nothing where there is none."""
-    if rounded == 0:
-        return []
-    return [Posting(payer, payee, item, -rounded), Posting(payee, payer, item, rounded)]
-
-
-def round_to_cent(amount: float) -> Decimal:
-    """An amount in whole cents, half to even."""
-    return Decimal(repr(float(amount))).quantize(CENT, ROUND_HALF_EVEN)
-
-
-def balance(postings: list[Posting]) -> dict[str, Decimal]:
-    """What each party is left with; the values sum to exactly zero."""
-    total: dict[str, Decimal] = {}
-    for posting in postings:
-        total[posting.party] = total.get(posting.party, Decimal(0)) + posting.amount
-    return total

@@ -15,7 +15,7 @@ from gridcommons.flexibility.day_ahead import ReprofilingStage, Stage, TariffSta
 from gridcommons.flexibility.dynamic_tariff import say_shortfalls
 from gridcommons.flexibility.fleet import Fleet
 from gridcommons.flexibility.market import MarketStage
-from gridcommons.flexibility.settlement import Posting, balance
+from gridcommons.model.money import Posting, balance
 from gridcommons.model.study import Study
 from gridcommons.model.time import TimeAxis
 

@@ -15,7 +15,7 @@ from gridcommons.flexibility.day_ahead import ReprofilingStage, Stage, TariffSta
 from gridcommons.flexibility.dynamic_tariff import PRICED_PER_KWH, TariffPlan
 from gridcommons.flexibility.fleet import Fleet
 from gridcommons.flexibility.market import MarketStage, taken
-from gridcommons.flexibility.settlement import Posting
+from gridcommons.model.money import Posting
 from gridcommons.model.results import Columns, text_column
 from gridcommons.model.study import Study
 

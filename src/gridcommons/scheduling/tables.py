@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 import numpy as np
 
+from gridcommons.model.money import pay
 from gridcommons.model.results import Columns, text_column
 from gridcommons.powerflow.solution import FlowSolution
 from gridcommons.scheduling.community import Plan
@@ -17,8 +17,6 @@ from gridcommons.scheduling.requirements import OPERATOR
 
 ALONE, BOUGHT = "alone", "bought"
 """Scenarios: with the schedules of the communities, and with what the grid operator bought."""
-
-CENT = Decimal("0.01")
 
 
 def tables_of(result: HorizonResult) -> Iterator[tuple[str, Columns]]:
@@ -179,19 +177,16 @@ def _shortages(result: HorizonResult) -> Columns:
 
 def _settlement(result: HorizonResult) -> Columns:
     """Payments in whole cents, both sides of each: the column sums to zero."""
-    names = list(result.final)
-    cents = [Decimal(repr(result.paid_to(name))).quantize(CENT, rounding=ROUND_HALF_EVEN) for name in names]
     rows = [
-        (party, counterparty, amount)
-        for name, amount in zip(names, cents, strict=True)
-        if amount
-        for party, counterparty, amount in ((name, OPERATOR, amount), (OPERATOR, name, -amount))
+        posting
+        for name in result.final
+        for posting in pay(OPERATOR, name, "reactive power", result.paid_to(name))
     ]
     return {
-        "party": text_column(row[0] for row in rows),
-        "counterparty": text_column(row[1] for row in rows),
-        "item": text_column(["reactive power"] * len(rows)),
-        "amount": np.array([float(row[2]) for row in rows], dtype=np.float64),
+        "party": text_column(row.party for row in rows),
+        "counterparty": text_column(row.counterparty for row in rows),
+        "item": text_column(row.item for row in rows),
+        "amount": np.array([float(row.amount) for row in rows], dtype=np.float64),
     }
 
 

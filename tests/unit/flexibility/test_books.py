@@ -14,7 +14,7 @@ from gridcommons.flexibility.day_ahead import Stage, parties, reprofiling_stage,
 from gridcommons.flexibility.delivery import Delivery
 from gridcommons.flexibility.market import MarketPlace
 from gridcommons.flexibility.settings import Settings
-from gridcommons.flexibility.settlement import round_to_cent
+from gridcommons.model.money import round_to_cent
 from gridcommons.ports import Engines
 
 STEPS = 24

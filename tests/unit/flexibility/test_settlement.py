@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gridcommons.flexibility.settlement import DSO, Account, balance, pay, round_to_cent, settle
+from gridcommons.flexibility.settlement import DSO, Account, settle
+from gridcommons.model.money import balance, pay, round_to_cent
 
 AMOUNT = st.floats(0.0, 1e6, allow_nan=False)
 

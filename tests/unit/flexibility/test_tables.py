@@ -14,8 +14,8 @@ from gridcommons.flexibility.books import verify_awards
 from gridcommons.flexibility.day_ahead import Stage, parties, reprofiling_stage, tariff_stage
 from gridcommons.flexibility.market import MarketPlace
 from gridcommons.flexibility.settings import Settings
-from gridcommons.flexibility.settlement import Posting
 from gridcommons.model.flexibility import Rejection
+from gridcommons.model.money import Posting
 from gridcommons.ports import Engines
 
 
