@@ -22,7 +22,9 @@ from gridcommons.known_answers.chains import chain_grid as chain_grid
 from gridcommons.known_answers.chains import voltage_band as voltage_band
 from gridcommons.known_answers.communities import community_answers
 from gridcommons.known_answers.flexibility import flexibility_answers
+from gridcommons.known_answers.games import games_answers
 from gridcommons.known_answers.scheduling import scheduling_answers
+from gridcommons.known_answers.settlement import settlement_answers
 from gridcommons.known_answers.switching import switching_answers
 from gridcommons.model.assets import Battery, EvCharger, Load
 from gridcommons.model.grid import S_BASE_KVA, FloatArray
@@ -63,6 +65,8 @@ def check_all() -> list[KnownAnswer]:
         *community_answers(),
         *switching_answers(),
         *scheduling_answers(),
+        *settlement_answers(),
+        *games_answers(),
     ]
 
 
