@@ -1,4 +1,4 @@
-"""Makes examples/schutterwald and examples/schutterwald_market: the grid and the households; run by hand.
+"""Makes the examples schutterwald, schutterwald_market and schutterwald_day: grid and households; by hand.
 
     python examples/make_schutterwald.py
 
@@ -42,6 +42,11 @@ SPOT_PRICES = (
 )  # fmt: skip
 """EUR/kWh by hour of the local day, a windy night and a dear evening: chosen, see README.md."""
 
+DAY_FOLDER = Path(__file__).parent / "schutterwald_day"
+WORKING_DAY = datetime(2030, 2, 13, 23, tzinfo=UTC)
+NETWORK_FEE = 0.08
+"""EUR/kWh, a part of the prices above: chosen, see README.md."""
+
 
 def living_areas_m2(count: int) -> list[int]:
     """Living areas of the households in the order of the grid, whole square metres."""
@@ -72,10 +77,11 @@ def write_members(net: Any) -> None:
     with (FOLDER / "members.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
     parties = [(AGGREGATORS[number % len(AGGREGATORS)], "supplier") for number in range(len(rows))]
-    with (MARKET_FOLDER / "members.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow((*header, "aggregator", "supplier"))
-        writer.writerows((*row, *party) for row, party in zip(rows, parties, strict=True))
+    for folder in (MARKET_FOLDER, DAY_FOLDER):
+        with (folder / "members.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow((*header, "aggregator", "supplier"))
+            writer.writerows((*row, *party) for row, party in zip(rows, parties, strict=True))
 
 
 def write_prices() -> None:
@@ -94,18 +100,27 @@ def write_prices() -> None:
     ]
     with (MARKET_FOLDER / "prices.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
+    stamps = [WORKING_DAY + timedelta(minutes=15 * step) for step in range(4 * len(SPOT_PRICES))]
+    with (DAY_FOLDER / "prices.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow((*header, "network_fee_per_kwh"))
+        for step, stamp in enumerate(stamps):
+            energy = f"{SPOT_PRICES[step // 4] - NETWORK_FEE:.2f}"
+            time = stamp.strftime("%Y-%m-%dT%H:%M:%SZ")
+            writer.writerow((time, energy, EXPORT_PRICE, f"{NETWORK_FEE:.2f}"))
 
 
 def main() -> None:
     """Make the folders anew."""
     FOLDER.mkdir(exist_ok=True)
     MARKET_FOLDER.mkdir(exist_ok=True)
+    DAY_FOLDER.mkdir(exist_ok=True)
     net = open_net(SOURCE, {"sections": list(SECTIONS), "join": True})
     write_members(net)
     write_prices()
     empty_injections(net)
     grid = read_grid(net, slack_vm_pu=SLACK_VM_PU, tap_pos=TAP_POS).grid
-    for folder in (FOLDER, MARKET_FOLDER):
+    for folder in (FOLDER, MARKET_FOLDER, DAY_FOLDER):
         write_grid(grid, folder / "grid.json")
 
 

@@ -34,11 +34,14 @@ from gridcommons.model.assets import ASSET_KINDS, Asset, Battery, rating_columns
 from gridcommons.model.limits import LIMIT_NAMES
 from gridcommons.model.members import CONNECTIONS, Community, Member
 from gridcommons.scheduling import capability as scheduling
+from gridcommons.settlement.national_rules import RULES
+from gridcommons.settlement.sharing_keys import KEYS as SHARING_KEYS
 from gridcommons.switching.controller import PLANNERS
 from gridcommons.switching.settings import METHODS_OF_GOAL
 from gridcommons.trading.mechanisms import MECHANISMS
 from gridcommons.trading.settings import SCENARIOS
 from gridcommons.trading.triggers import TRIGGERS
+from settlement_study import EXAMPLE_TERMS, worked_example
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -180,6 +183,14 @@ def test_every_mechanism_trigger_and_method_is_documented():
     assert {*METHODS_OF_GOAL, *PLANNERS} <= words("switching.md", "## Settings")
 
 
+def test_every_sharing_key_and_national_profile_is_documented():
+    said = words("settlement.md")
+    assert set(SHARING_KEYS) <= said and {f"{rules.country}, {rules.name}" for rules in RULES} <= said
+    dates = {each.isoformat() for rules in RULES for each in (rules.valid_from, rules.valid_to) if each}
+    text = (DOCS / "settlement.md").read_text(encoding="utf-8")
+    assert {date for date in dates if date not in text} == set()
+
+
 def test_every_command_and_option_is_documented():
     group = typer.main.get_command(cli.app)
     assert documented(group, "## gridcommons") == set()
@@ -217,7 +228,18 @@ def result(request, tmp_path_factory):
             squeezed(0.85, instruments=["market"], **tight),
             squeezed(0.4, instruments=["market"], price_max_per_kwh=0.6, **tight),
         ],
+        "day": [
+            asked(
+                squeezed(0.85, instruments=["market"], **tight), task, without=["tariff"], worth=["market"]
+            ),
+            asked(two_clusters, task),
+            campus,
+        ],
         "scheduling": [campus, squeezed_band(campus, 1.0485)],
+        "settlement": [
+            worked_example(keys_compared=list(SHARING_KEYS), **EXAMPLE_TERMS),
+            worked_example(benefit="shapley"),
+        ],
         "switching": [
             asked(two_clusters, task),
             asked(overloaded(chain), task, objective="losses"),
@@ -274,8 +296,18 @@ def test_every_table_and_column_is_documented(result):
     rare = {
         "envelopes": {"violations", "unresolved"},
         "control": {"measure_calls"},
+        "day": {
+            "commitments",
+            "day_envelopes",
+            "postings",
+            "statements",
+            "switch_states",
+            "violations",
+            "worth",
+        },
         "flexibility": {"coordination_trials", "reprofiling_calls", "awards", "shortages"},
         "scheduling": {"reactive_purchases", "reactive_shortages", "refusals", "settlement", "violations"},
+        "settlement": {"keys_compared", "postings"},
         "switching": {"operations", "switch_flows", "switching_gap", "losses", "violations"},
         "trading": {"operations", "orders", "trades", "switching_gap", "batteries"},
     }

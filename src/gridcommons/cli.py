@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn
@@ -189,6 +190,27 @@ def run_task(
 
 
 @app.command()
+def day(  # noqa: PLR0913 - each option of a command is an argument
+    study: StudyPath,
+    out: OutPath,
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="An instrument to leave out; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+    power_flow: Annotated[
+        Literal["helm", "newton"], typer.Option(help="The load flow that answers.")
+    ] = "helm",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Independent pieces at a time; as many as cores if not given.")
+    ] = None,
+) -> None:
+    """Run the operating day of a study, from forecast to statements."""
+    settings = {"without": without} if without else {}
+    _run(study, "day", out, power_flow, workers, settings)
+    _print_result(out, as_json)
+
+
+@app.command()
 def report(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of a result.")],
     other: Annotated[
@@ -215,8 +237,8 @@ def verify() -> None:
 
 @app.command()
 def demo(out: OutPath = Path("out/demo")) -> None:
-    """Run the packaged example rural_day, and say what to open."""
-    _run(_example("rural_day"), "envelopes", out, "helm")
+    """Run the packaged example schutterwald_day, and say what to open."""
+    _run(_example("schutterwald_day"), "day", out, "helm")
     _print_result(out, as_json=False)
     _print([f"open {out / 'report.html'} in a browser"])
 
@@ -240,31 +262,41 @@ def benchmark(
     _print([text.rstrip()] if as_json else _lines(content))
 
 
-def _load(path: Path) -> Any:
-    """The study, its task tables checked; all that is wrong with files and tables in one error."""
+def _load(path: Path, more: Mapping[str, Mapping[str, Any]] | None = None) -> Any:
+    """The study with more settings of some tasks; all that is wrong with files and tables in one error."""
     try:
         study = _use("load_study")(path)
     except StudyError as error:
         tables = _use("read_tables")(_study_file(path), _use("ProblemList")()).tasks
         raise StudyError([*error.problems, *_use("task_problems")(tables)]) from None
-    problems = _use("task_problems")(study.tasks)
+    given = {task: dict(table) for task, table in (more or {}).items() if table}
+    merged = {task: {**study.tasks.get(task, {}), **table} for task, table in given.items()}
+    tasks = {**study.tasks, **merged}
+    problems = _use("task_problems")(tasks)
     if problems:
         raise StudyError(problems)
-    return study
+    return replace(study, tasks=tasks)
 
 
 def _study_file(path: Path) -> Path:
     return path if path.name == "study.toml" else path / "study.toml"
 
 
-def _run(path: Path, task: str, out: Path, power_flow: str, workers: int | None = None) -> None:
+def _run(  # noqa: PLR0913 - what a command was given
+    path: Path,
+    task: str,
+    out: Path,
+    power_flow: str,
+    workers: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
     bars = _use("ProgressBars")()
     place = out.absolute()
     # What a long run has finished waits beside OUT until all of it is done.
     kept = _use("FinishedRunFolder")(place.parent / f".{place.name}.runs", _use("installed_versions")())
     with _use("ParquetTables")(out) as sink:
         with bars.waiting("reading the study"):
-            study = _load(path)
+            study = _load(path, {task: settings or {}})
         other = _use("loopback_process")
         engines = _use("default_engines")(
             sink, bars, power_flow, workers=workers, finished=kept, other_process=other

@@ -69,9 +69,11 @@ class Capability:
 
 CAPABILITIES: dict[str, Capability] = {
     "control": Capability("gridcommons.control.capability"),
+    "day": Capability("gridcommons.day.capability"),
     "envelopes": Capability("gridcommons.envelopes.capability"),
     "flexibility": Capability("gridcommons.flexibility.capability"),
     "scheduling": Capability("gridcommons.scheduling.capability"),
+    "settlement": Capability("gridcommons.settlement.capability"),
     "switching": Capability("gridcommons.switching.capability"),
     "trading": Capability("gridcommons.trading.capability"),
 }

@@ -62,9 +62,13 @@ NAMES = (
 def test_no_example_is_left_out(examples):
     found = {path.parent.name for path in examples.glob("*/study.toml")}
     flexibility = {"rbts4_tariff_case1", "rbts4_tariff_case2", "rbts4_market", "schutterwald_market"}
+    days = {"schutterwald_day"}
     trading = {"ieee123_weekday", "ieee123_weekend", "two_clusters"}
     scheduling = {"campus_low_voltage", "campus_high_voltage", "three_communities"}
-    assert found == {"chain", "rural_day", "heimschuh", "schutterwald"} | flexibility | trading | scheduling
+    assert (
+        found
+        == {"chain", "rural_day", "heimschuh", "schutterwald"} | flexibility | trading | scheduling | days
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -28,6 +28,7 @@ SUMMARY = "summary.json"
 PROVENANCE = "provenance.json"
 REPORT = "report.html"
 COMPARISON = "comparison.html"
+STATEMENTS = "statements.html"
 
 _ROWS_AT_ONCE = 131_072
 """Rows of a row group: what a table keeps in memory, and a fixed cut, so that a file's bytes depend
@@ -294,7 +295,7 @@ def _refuse_foreign(folder: Path) -> None:
     if not folder.is_dir():
         found = "a file"
     else:
-        ours = {SUMMARY, PROVENANCE, REPORT, COMPARISON}
+        ours = {SUMMARY, PROVENANCE, REPORT, COMPARISON, STATEMENTS}
         foreign = sorted(p.name for p in folder.iterdir() if p.name not in ours and p.suffix != ".parquet")
         if not foreign and _is_result_or_empty(folder):
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -42,6 +42,16 @@ class Limits:
             rows = values[start:stop] if len(values) > 1 else values
             parts.append(np.broadcast_to(rows, (count, values.shape[1])))
         return Limits(*parts)
+
+    def with_margin(self, share: float) -> Limits:
+        """Limits that leave a share of each loading, and of each voltage band, for what nobody can know."""
+        room_pu = 0.5 * share * (self.vm_max_pu - self.vm_min_pu)
+        return replace(
+            self,
+            vm_min_pu=self.vm_min_pu + room_pu,
+            vm_max_pu=self.vm_max_pu - room_pu,
+            loading_max_percent=self.loading_max_percent * (1.0 - share),
+        )
 
 
 LIMIT_NAMES = {

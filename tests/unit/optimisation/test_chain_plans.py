@@ -477,3 +477,25 @@ def test_every_device_without_a_plan_is_named_in_a_shared_plan_too():
     assert "car_0 is below" in said
     assert "car_2 is below" in said
     assert "car_1" not in said
+
+
+def test_cars_that_come_full_and_cars_that_charge_to_the_end_share_a_limit():
+    """Neither has any choice, which leaves a plan no way between two equal bounds."""
+    columns = {"plugged_in": [1.0, 1.0, 0.0, 1.0], "drive_kwh": [0.0, 0.0, 20.0, 0.0]}
+    cars = [
+        one_car(steps=4, columns=columns, energy_kwh=40.0, departure_soc_share=1.0, soc_max_share=1.0)
+        for _ in range(3)
+    ]
+    chains = join(cars)
+    assert (chains.power_high[:, :2] == 0.0).all()
+    limits = SharedLimits(
+        group=np.zeros(3, dtype=np.int64),
+        matrix=np.ones((1, 1)),
+        step=np.array([3]),
+        room_kw=np.array([25.0]),
+        relief=np.ones((1, 1)),
+        relief_price=100.0,
+    )
+    found = plan_shared(chains, np.full(3, 0.01), np.full((3, 4), 0.3), limits)
+    assert found.power_kw[:, 3] == pytest.approx(11.0, abs=1e-2)
+    assert found.slack_kw[0] == pytest.approx(8.0, abs=1e-2)

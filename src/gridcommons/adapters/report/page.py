@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gridcommons.adapters.parquet_results import COMPARISON, REPORT, read_result
+from gridcommons.adapters.parquet_results import COMPARISON, REPORT, STATEMENTS, read_result
 from gridcommons.adapters.report import bare_page, envelope_page, html
 from gridcommons.adapters.report.control import comparison as control_comparison
 from gridcommons.adapters.report.control import page as control_page
+from gridcommons.adapters.report.day import page as day_page
+from gridcommons.adapters.report.day import statements_page
 from gridcommons.adapters.report.flexibility import page as flexibility_page
 from gridcommons.adapters.report.scheduling import page as scheduling_page
+from gridcommons.adapters.report.settlement import page as settlement_page
 from gridcommons.adapters.report.switching import page as switching_page
 from gridcommons.adapters.report.trading import page as trading_page
 from gridcommons.model.errors import Problem, StudyError
@@ -22,6 +25,8 @@ PAGES: dict[str, Callable[[Path], html.Page]] = {
     "trading": trading_page.make_page,
     "switching": switching_page.make_page,
     "scheduling": scheduling_page.make_page,
+    "settlement": settlement_page.make_page,
+    "day": day_page.make_page,
 }
 """What makes the page of a result, by task; a task without one gets its summary and provenance."""
 
@@ -31,8 +36,16 @@ COMPARISONS: dict[str, Callable[[Path, Path], html.Page]] = {
 """What makes the page that compares two results of a task."""
 
 
+STATEMENT_PAGES: dict[str, Callable[[Path], html.Page | None]] = {
+    "day": statements_page.make_statements,
+}
+"""What makes the page of every member's statement, by task; None where a result has none."""
+
+
 def write_report(out_folder: str | Path) -> Path:
     """Write ``report.html`` into a result folder, from what the run left there.
+
+    Beside it goes ``statements.html`` where the result has bills of members.
 
     Parameters
     ----------
@@ -50,7 +63,13 @@ def write_report(out_folder: str | Path) -> Path:
         If the folder holds no result.
     """
     folder = Path(out_folder)
-    make = PAGES.get(read_result(folder).task, bare_page.make_page)
+    task = read_result(folder).task
+    make, statements = PAGES.get(task, bare_page.make_page), STATEMENT_PAGES.get(task)
+    page = None if statements is None else statements(folder)
+    # Statements that an earlier writing left tell of a result that is no more.
+    (folder / STATEMENTS).unlink(missing_ok=True)
+    if page is not None:
+        _write(folder / STATEMENTS, page)
     return _write(folder / REPORT, make(folder))
 
 

@@ -16,6 +16,9 @@ from gridcommons.model.grid import FloatArray
 from gridcommons.model.profiles import Profiles
 from gridcommons.optimisation.devices.chain import STATES, Chains
 
+ROOM_KWH = 1e-3
+"""Energy that counts as none: a plan needs a little room to be found in."""
+
 
 def charging_chains(
     cars: Sequence[EvCharger], profiles: Profiles, start_kwh: FloatArray | None = None
@@ -47,7 +50,13 @@ def charging_chains(
     start = np.zeros((count, STATES))
     start[:, 0] = start_kwh
     most_kw = np.array([car.charge_max_kw for car in cars])[:, None] * plugged_in.reshape(count, steps)
-    end_kwh = np.minimum(usual_kwh, _full_charging(start_kwh, high[:, :, 0], drift[:, :, 0], most_kw * hours))
+    # A car that cannot hold any more is not charged: a plan finds no way between two equal bounds.
+    idle_kwh = start_kwh[:, None] + drift[:, :, 0].cumsum(axis=1)
+    is_full = high[:, :, 0] - idle_kwh <= ROOM_KWH
+    most_kw = np.where(is_full, 0.0, most_kw)
+    high[:, :, 0] = np.where(is_full, idle_kwh + ROOM_KWH, high[:, :, 0])
+    full_kwh = _full_charging(start_kwh, high[:, :, 0], drift[:, :, 0], most_kw * hours)
+    end_kwh = np.minimum(usual_kwh, full_kwh - ROOM_KWH)
     low[:, -1, 0] = np.maximum(low[:, -1, 0], end_kwh)
     names = tuple(car.asset for car in cars)
     return Chains(names, transition, effect, drift, start, low, high, np.zeros_like(most_kw), most_kw)

@@ -1,0 +1,81 @@
+"""The headline figures of a day."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gridcommons.day.bills import flexibility_accounts
+from gridcommons.day.tables import ALONE, BASELINE, PLANNED, REALISED, Told
+from gridcommons.day.timeline import OperatingDay
+from gridcommons.day.violations import find_broken
+from gridcommons.day.worth import cold_kelvin_hours, held_back_kw, ledger_of, missing_kwh
+from gridcommons.model.money import balance
+
+
+def summarise(told: Told) -> dict[str, Any]:
+    """What happened, in a few figures; ``docs/results.md`` explains each."""
+    field, day = told.field, told.day
+    hours = field.study.time.step_hours
+    broken = {name: find_broken(field, flow) for name, flow in told.flows.items()}
+    count = {name: len(rows.counted()) for name, rows in broken.items()}
+    peak = {name: float(p_kw.sum(axis=1).max()) for name, p_kw in told.power_kw.items()}
+    loading = {name: float(np.nanmax(flow.loading_percent)) for name, flow in told.flows.items()}
+    return {
+        "members": len(field.study.community.members),
+        "instruments": list(day.instruments),
+        "broken_alone": count[ALONE],
+        "broken_baseline": count[BASELINE],
+        "broken_planned": count[PLANNED],
+        "broken": count[REALISED],
+        "peak_alone_kw": peak[ALONE],
+        "peak_kw": peak[REALISED],
+        "worst_loading_alone_percent": loading[ALONE],
+        "worst_loading_baseline_percent": loading[BASELINE],
+        "worst_loading_percent": loading[REALISED],
+        "held_back_kwh": float(held_back_kw(field, day).sum()) * hours,
+        "missing_kwh": missing_kwh(field, day.done),
+        "cold_kelvin_hours": cold_kelvin_hours(field, day.done),
+        **_flexibility(told),
+        "reactive_bought_kvarh": 0.0 if day.scheduled is None else float(day.scheduled.bought_kvarh.sum()),
+        "switches_moved": switches_moved(day),
+        "traded_kwh": 0.0 if day.trades is None else float(day.trades.bought_kwh.sum()),
+        **_money(told),
+    }
+
+
+def switches_moved(day: OperatingDay) -> int:
+    """Operations of switches over the day."""
+    closed = None if day.switched is None else day.switched.closed
+    return 0 if closed is None else int((closed[1:] != closed[:-1]).sum())
+
+
+def _flexibility(told: Told) -> dict[str, float]:
+    if told.day.market is None:
+        return {"flexibility_bought_kwh": 0.0, "flexibility_missed_kwh": 0.0, "flexibility_paid": 0.0}
+    hours = told.field.study.time.step_hours
+    accounts, _ = flexibility_accounts(ledger_of(told.field, told.day, told.flows[REALISED]))
+    return {
+        "flexibility_bought_kwh": float(told.day.market.ordered_kw.sum()) * hours,
+        "flexibility_missed_kwh": float(told.missed_kw.sum()) * hours,
+        "flexibility_paid": sum(each.revenue - each.penalty for each in accounts),
+    }
+
+
+def _money(told: Told) -> dict[str, Any]:
+    if not told.postings:
+        return {"settled": False}
+    left = balance(told.postings)
+    members = [member.member for member in told.field.study.community.members]
+    paid = np.array([-float(left.get(name, 0)) for name in members])
+    dearer = paid - told.cost_alone > 0.005
+    return {
+        "settled": True,
+        "cost_alone": float(told.cost_alone.sum()),
+        "cost": float(paid.sum()),
+        "members_worse_off": int(dearer.sum()),
+        "worst_loss": float((paid - told.cost_alone).max(initial=0.0)),
+        "operator_gets": float(left.get("DSO", 0)),
+        "postings_sum": float(sum(each.amount for each in told.postings)),
+    }

@@ -1,0 +1,273 @@
+"""The tables of a day, as ``docs/results.md`` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gridcommons.day.bills import flexibility_accounts, registers_of, residual_registers
+from gridcommons.day.field import DayFlow, Field
+from gridcommons.day.forecast_band import Band, forecast_bands
+from gridcommons.day.outcomes import Realised
+from gridcommons.day.timeline import OperatingDay
+from gridcommons.day.violations import Broken, causes, find_broken
+from gridcommons.day.worth import Account, held_back_kw, ledger_of, missing_by_member_kwh
+from gridcommons.model.grid import BoolArray, FloatArray
+from gridcommons.model.money import Posting
+from gridcommons.model.results import Columns, text_column
+
+ALONE, BASELINE, PLANNED, REALISED = "alone", "baseline", "planned", "realised"
+"""Scenarios: with nobody planning, as everybody would plan by price, as the schedules have it, as it was."""
+
+
+LEAST_MISSED_KW = 0.01
+"""What a delivery may lack and counts as whole."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """A day and all that is told of it.
+
+    Parameters
+    ----------
+    field, day, alone
+        The day, and the same day with nobody planning.
+    flows : mapping of str to DayFlow
+        Load flow by scenario.
+    power_kw : mapping of str to (steps, assets)
+        Net power by scenario [kW].
+    postings : sequence of Posting
+        Its settlement; empty without prices.
+    cost_alone : (members,)
+        What each member would have paid by itself [currency].
+    accounts : sequence of Account
+        The table of worth.
+    """
+
+    field: Field
+    day: OperatingDay
+    alone: Realised
+    flows: Mapping[str, DayFlow]
+    power_kw: Mapping[str, FloatArray]
+    postings: Sequence[Posting]
+    cost_alone: FloatArray
+    accounts: Sequence[Account]
+
+    @property
+    def missed_kw(self) -> FloatArray:
+        """What was sold and not delivered, shape (steps,) [kW]."""
+        market, done = self.day.market, self.day.done
+        missed = np.zeros(self.field.study.time.steps)
+        if market is not None:
+            for place in range(len(market.aggregator)):
+                mine = market.award == place
+                less_kw = market.before_kw[mine].sum(axis=0) - done.p_kw[:, market.device[mine]].sum(axis=1)
+                missed += np.maximum(market.ordered_kw[place] - np.maximum(less_kw, 0.0), 0.0)
+        return np.where(missed > LEAST_MISSED_KW, missed, 0.0)
+
+
+def tables_of(told: Told) -> Iterator[tuple[str, Columns]]:
+    """Parts of all tables."""
+    for scenario, flow in told.flows.items():
+        yield "bus_voltages", _voltages(told.field, scenario, flow)
+        yield "branch_loadings", _loadings(told.field, scenario, flow)
+        yield "violations", _violations(told, scenario, find_broken(told.field, flow))
+        yield "day_power", _power(told.field, scenario, told.power_kw[scenario])
+    for band in forecast_bands(told.field):
+        yield "day_forecast", _forecast(told.field, band)
+    yield "day_instruments", _instruments(told)
+    yield "day_envelopes", _envelopes(told)
+    yield "switch_states", _switch_states(told)
+    yield "commitments", _commitments(told)
+    yield "postings", _postings(told)
+    yield "statements", _statements(told)
+    yield "worth", _worth(told.accounts)
+
+
+def _keys(field: Field, scenario: str, column: str, names: Sequence[str]) -> dict[str, Any]:
+    steps = field.study.time.steps
+    return {
+        "time": np.repeat(field.study.time.stamps(), len(names)),
+        "scenario": text_column([scenario] * (steps * len(names))),
+        column: np.tile(text_column(names), steps),
+    }
+
+
+def _voltages(field: Field, scenario: str, flow: DayFlow) -> Columns:
+    return {**_keys(field, scenario, "bus", field.study.grid.buses.name), "vm_pu": flow.vm_pu.ravel()}
+
+
+def _loadings(field: Field, scenario: str, flow: DayFlow) -> Columns:
+    branches = field.study.grid.branches
+    return {
+        **_keys(field, scenario, "branch", branches.name),
+        "kind": np.tile(text_column(branches.kind), field.study.time.steps),
+        "p_from_kw": flow.p_from_kw.ravel(),
+        "loading_percent": flow.loading_percent.ravel(),
+    }
+
+
+def _violations(told: Told, scenario: str, broken: Broken) -> Columns:
+    why = causes(told.day, broken, told.missed_kw) if scenario == REALISED else [""] * len(broken.step)
+    return {
+        "time": told.field.study.time.stamps()[broken.step],
+        "scenario": text_column([scenario] * len(broken.step)),
+        "element": text_column(broken.element),
+        "kind": text_column(broken.kind),
+        "value": broken.value,
+        "limit": broken.limit,
+        "excess": broken.excess,
+        "cause": text_column(why),
+    }
+
+
+def _power(field: Field, scenario: str, p_kw: FloatArray) -> Columns:
+    """Net power by kind of asset."""
+    kinds = tuple(dict.fromkeys(asset.kind for asset in field.assets))
+    is_kind = np.array([[asset.kind == kind for kind in kinds] for asset in field.assets], dtype=np.float64)
+    return {**_keys(field, scenario, "kind", kinds), "p_kw": (p_kw @ is_kind).ravel() + 0.0}
+
+
+def _forecast(field: Field, band: Band) -> Columns:
+    return {
+        "time": field.study.time.stamps(),
+        "kind": text_column([band.kind] * field.study.time.steps),
+        "low_kw": band.low_kw,
+        "middle_kw": band.middle_kw,
+        "high_kw": band.high_kw,
+        "realised_kw": band.realised_kw,
+    }
+
+
+def _instruments(told: Told) -> Columns:
+    """What each instrument did in each interval."""
+    day, steps = told.day, told.field.study.time.steps
+    nothing = np.zeros(steps)
+    tariff, market, trades = day.tariff, day.market, day.trades
+    ordered_kw = nothing if market is None else market.ordered_kw.sum(axis=0)
+    hours = told.field.study.time.step_hours
+    return {
+        "time": told.field.study.time.stamps(),
+        "tariff_max_per_kwh": nothing if tariff is None else tariff.tariff_per_kwh.max(axis=0),
+        "flexibility_needed_kw": nothing if market is None else market.needed_kw,
+        "flexibility_missing_kw": nothing if market is None else market.missing_kw,
+        "flexibility_bought_kw": ordered_kw,
+        "flexibility_missed_kw": told.missed_kw,
+        "held_back_kw": held_back_kw(told.field, day),
+        "reactive_bought_kvar": nothing if day.scheduled is None else day.scheduled.bought_kvarh / hours,
+        "switches_moved": nothing if day.switched is None else _moved(day.switched.closed),
+        "traded_kw": nothing if trades is None else trades.bought_kwh.sum(axis=1) / hours,
+    }
+
+
+def _moved(closed: BoolArray) -> FloatArray:
+    """Switches that moved since the interval before, shape (steps,)."""
+    moved = (closed[1:] != closed[:-1]).sum(axis=1).astype(np.float64)
+    return np.concatenate([np.zeros(1), moved])
+
+
+def _switch_states(told: Told) -> Columns:
+    """Where each switch stood, at the start and whenever one moved."""
+    switched, study = told.day.switched, told.field.study
+    if switched is None:
+        return {"time": np.zeros(0, dtype="datetime64[ms]")}
+    changed = np.flatnonzero(np.append(True, _moved(switched.closed)[1:] > 0.0))
+    names = text_column(switch.name for switch in study.switches)
+    return {
+        "time": np.repeat(study.time.stamps()[changed], len(names)),
+        "switch": np.tile(names, len(changed)),
+        "closed": switched.closed[changed].ravel(),
+    }
+
+
+def _envelopes(told: Told) -> Columns:
+    """Envelopes of every asset that has one, beside what it did."""
+    field, done = told.field, told.day.done
+    mine = np.flatnonzero(np.isfinite(done.p_max_kw).all(axis=0))
+    names = text_column(field.assets[k].asset for k in mine)
+    steps = field.study.time.steps
+    return {
+        "time": np.repeat(field.study.time.stamps(), len(mine)),
+        "asset": np.tile(names, steps),
+        "p_min_kw": done.p_min_kw[:, mine].ravel(),
+        "p_max_kw": done.p_max_kw[:, mine].ravel(),
+        "p_kw": done.p_kw[:, mine].ravel(),
+    }
+
+
+def _commitments(told: Told) -> Columns:
+    """Each interval of each commitment."""
+    sold = told.day.account.commitments
+    rows = [(each, int(step)) for each in sold for step in np.flatnonzero(each.quantity_kw)]
+    step = np.array([at for _, at in rows], dtype=np.int64)
+    return {
+        "time": told.field.study.time.stamps()[step],
+        "stage": text_column(each.stage for each, _ in rows),
+        "asset": text_column(each.asset for each, _ in rows),
+        "counterparty": text_column(each.counterparty for each, _ in rows),
+        "reference": text_column(each.reference for each, _ in rows),
+        "quantity_kw": np.array([each.quantity_kw[at] for each, at in rows], dtype=np.float64),
+        "price_per_kwh": np.array([each.price_per_kwh for each, _ in rows], dtype=np.float64),
+    }
+
+
+def _postings(told: Told) -> Columns:
+    return {
+        "party": text_column(each.party for each in told.postings),
+        "counterparty": text_column(each.counterparty for each in told.postings),
+        "item": text_column(each.item for each in told.postings),
+        "amount": np.array([float(each.amount) for each in told.postings], dtype=np.float64),
+    }
+
+
+def _statements(told: Told) -> Columns:
+    """Each member's day: energy, and what it pays beside what it would have paid by itself."""
+    if not told.postings:
+        return {"member": text_column(())}
+    field = told.field
+    ledger = ledger_of(field, told.day, told.flows[REALISED])
+    metered, left = registers_of(field, told.day.done.p_kw), residual_registers(ledger)
+    names = [member.member for member in field.study.community.members]
+    paid = dict.fromkeys(names, 0.0)
+    for each in told.postings:
+        if each.party in paid:
+            paid[each.party] -= float(each.amount)
+    together = np.array([paid[name] for name in names])
+    given = np.zeros(len(names))
+    if told.day.market is not None:
+        given = sum((part for part in flexibility_accounts(ledger)[1].values()), given)
+    traded = np.zeros((2, len(names)))
+    if told.day.trades is not None:
+        traded = np.stack([told.day.trades.bought_kwh.sum(axis=0), told.day.trades.sold_kwh.sum(axis=0)])
+    return {
+        "member": text_column(names),
+        "withdrawn_kwh": metered.withdrawal_kwh.sum(axis=0),
+        "injected_kwh": metered.injection_kwh.sum(axis=0),
+        "bought_locally_kwh": traded[0],
+        "sold_locally_kwh": traded[1],
+        "from_supplier_kwh": left.withdrawal_kwh.sum(axis=0),
+        "flexibility_kwh": given,
+        "missing_kwh": missing_by_member_kwh(field, told.day.done),
+        "cost_alone": told.cost_alone,
+        "cost": together,
+        "saved": told.cost_alone - together,
+    }
+
+
+def _worth(accounts: Sequence[Account]) -> Columns:
+    return {
+        "day": text_column(each.label for each in accounts),
+        "broken": np.array([each.broken for each in accounts], dtype=np.int64),
+        "intervals": np.array([each.intervals for each in accounts], dtype=np.int64),
+        "worst_loading_percent": np.array([each.worst_loading_percent for each in accounts]),
+        "lowest_vm_pu": np.array([each.lowest_vm_pu for each in accounts]),
+        "held_back_kwh": np.array([each.held_back_kwh for each in accounts]),
+        "missing_kwh": np.array([each.missing_kwh for each in accounts]),
+        "cold_kelvin_hours": np.array([each.cold_kelvin_hours for each in accounts]),
+        "batteries_kwh": np.array([each.batteries_kwh for each in accounts]),
+        "members_pay": np.array([each.members_pay for each in accounts]),
+        "operator_gets": np.array([each.operator_gets for each in accounts]),
+    }
