@@ -1,0 +1,62 @@
+"""Studies whose day cannot be lived: everything that is missing, at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from day_study import day_study, field_of
+from gridcommons.day.requirements import LONGEST_DAYS, require_day
+from gridcommons.model.errors import StudyError
+from gridcommons.model.members import Community
+
+
+def problems_of(study):
+    with pytest.raises(StudyError) as caught:
+        require_day(field_of(study))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def renamed(study, member=0, **names):
+    members = list(study.community.members)
+    members[member] = replace(members[member], **names)
+    return replace(study, community=Community(tuple(members), study.community.assets))
+
+
+def without(study, *columns):
+    kept = {name: values for name, values in study.profiles.columns.items() if name not in columns}
+    return replace(study, profiles=replace(study.profiles, columns=kept))
+
+
+def test_a_whole_study_has_no_problem():
+    assert require_day(field_of(day_study())) is None
+
+
+def test_what_follows_a_profile_needs_one_and_what_is_planned_does_not():
+    study = day_study()
+    load = next(asset.asset for asset in study.community.assets if asset.kind == "load")
+    car = next(asset.asset for asset in study.community.assets if asset.kind == "ev_charger")
+    assert problems_of(without(study, load, car)) == [
+        f"profiles column {load}: found no such column, expected the profile that {load} follows: "
+        "nothing plans it"
+    ]
+
+
+def test_a_window_is_no_longer_than_a_few_days():
+    study = day_study(steps=24 * (LONGEST_DAYS + 1))
+    (line,) = problems_of(study)
+    assert line.startswith(f"study.toml [time]: found a window of {LONGEST_DAYS + 1} days, expected at most")
+    require_day(field_of(day_study(steps=24 * LONGEST_DAYS)))
+
+
+@pytest.mark.parametrize("column", ["supplier", "aggregator", "cluster"])
+@pytest.mark.parametrize("name", ["DSO", "community pool", "balancing"])
+def test_nobody_is_called_as_an_account_is(column, name):
+    (line,) = problems_of(renamed(day_study(), **{column: name}))
+    assert line.startswith(f"members.csv column {column}: found {name!r}, expected a name other than DSO")
+
+
+def test_all_problems_come_at_once():
+    study = renamed(without(day_study(steps=24 * 9), "home0_load"), supplier="DSO")
+    assert len(problems_of(study)) >= 2
