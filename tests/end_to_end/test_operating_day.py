@@ -53,10 +53,13 @@ class TestTheDayOfSchutterwald:
         pool = [cent for cent, party in zip(cents, rows["party"], strict=True) if party == "community pool"]
         assert len(pool) > 100 and sum(pool) == 0
 
-    def test_nobody_pays_more_than_without_the_community(self, day):
+    def test_hardly_anybody_pays_more_than_without_the_community_and_the_report_says_who(self, day, folder):
         statements = day.tables["statements"]
         assert len(statements) == 319
-        assert (statements["saved"] > -0.01).all()
+        dearer = statements[statements["saved"] < -0.025]
+        assert len(dearer) == day.summary["members_worse_off"] <= 3 and (dearer["saved"] > -1.0).all()
+        page = (folder / "report.html").read_text(encoding="utf-8")
+        assert all(name in page for name in dearer["member"].astype(str))
         assert statements["saved"].sum() == pytest.approx(
             day.summary["cost_alone"] - day.summary["cost"], abs=1e-6
         )

@@ -22,6 +22,9 @@ from gridcommons.model.grid import FloatArray, IntArray
 PARTS = 8
 """Steps of energy that a battery moves in an interval at the lesser of its ratings."""
 
+LEVELS_MAX = 500
+"""Steps of energy between empty and full at most."""
+
 LEAST_PRICE = 1e-6
 """What a kWh in and out costs at least, so that nothing is moved for nothing [currency/kWh]."""
 
@@ -68,7 +71,10 @@ class _Programs:
         )
         most_in = of("charge_max_kw") * charge_share * hours
         most_out = of("discharge_max_kw") / discharge_share * hours
-        self.step_kwh = np.maximum(np.minimum(most_in, most_out), 1e-9) / PARTS
+        # One that can hardly charge, or hardly discharge, takes its steps from the other; none is endless.
+        lesser, larger = np.minimum(most_in, most_out), np.maximum(most_in, most_out)
+        smallest = np.maximum(size / LEVELS_MAX, 1e-6)
+        self.step_kwh = np.maximum(np.where(lesser > larger / PARTS, lesser, larger) / PARTS, smallest)
         self.start_kwh = of("soc_initial_share") * size
         below = np.floor((self.start_kwh - of("soc_min_share") * size) / self.step_kwh + 1e-9)
         above = np.floor((of("soc_max_share") * size - self.start_kwh) / self.step_kwh + 1e-9)

@@ -21,7 +21,7 @@ from gridcommons.model.money import Posting, pay, post, round_together
 from gridcommons.model.study import Study
 from gridcommons.model.tariffs import Prices
 from gridcommons.settlement.delivery import MeteredOrder, settle_delivery
-from gridcommons.settlement.postings import DSO, Parties, sharing_postings, through_pool
+from gridcommons.settlement.postings import DSO, NETWORK_FEE, Parties, sharing_postings, through_pool
 from gridcommons.settlement.sharing_bill import SharingTariff, bill_alone, bill_together
 from gridcommons.settlement.sharing_keys import Registers, allocate
 
@@ -79,19 +79,27 @@ def registers_of(field: Field, p_kw: FloatArray) -> Registers:
     return Registers(np.maximum(net_kwh, 0.0), np.maximum(-net_kwh, 0.0))
 
 
-def sharing_tariff(field: Field, prices: Prices) -> SharingTariff:
-    """Prices of the community: shared energy pays the whole network fee."""
-    fee = np.nan_to_num(prices.network_fee_per_kwh)
+def energy_tariff(field: Field, prices: Prices) -> SharingTariff:
+    """Prices of energy alone; the network fee is paid on what the meter drew."""
     supply, export = prices.import_price_per_kwh, prices.export_price_per_kwh
     internal = export + field.settings.internal_price_share * (supply - export)
-    return SharingTariff(supply + fee, fee, export, fee, internal)
+    return SharingTariff(supply, 0.0, export, 0.0, internal)
 
 
 def cost_alone(field: Field, p_kw: FloatArray) -> FloatArray:
-    """What each member would pay by itself with its supplier, shape (members,) [currency]."""
+    """What each member would pay by itself with its supplier, each line in cents, (members,) [currency]."""
     prices = field.study.prices
     assert prices is not None
-    return bill_alone(registers_of(field, p_kw), sharing_tariff(field, prices)).amount
+    registers = registers_of(field, p_kw)
+    bill = bill_alone(registers, energy_tariff(field, prices))
+    fee = np.nan_to_num(prices.network_fee_per_kwh) @ registers.withdrawal_kwh
+    lines = np.stack([bill.supply_amount, bill.surplus_amount, fee])
+    return np.asarray(np.round(lines, 2).sum(axis=0))
+
+
+def mean_price_per_kwh(prices: Prices) -> float:
+    """What a kWh costs in the mean of the day, network fee included: the worth of what is left in stores."""
+    return float((prices.import_price_per_kwh + np.nan_to_num(prices.network_fee_per_kwh)).mean())
 
 
 def postings_of(ledger: Ledger) -> list[Posting]:
@@ -99,6 +107,7 @@ def postings_of(ledger: Ledger) -> list[Posting]:
     return [
         *_trade_postings(ledger),
         *_sharing_postings(ledger),
+        *_fee_postings(ledger),
         *_tariff_postings(ledger),
         *_flexibility_postings(ledger),
         *_operator_postings(ledger),
@@ -113,11 +122,7 @@ def _trade_postings(ledger: Ledger) -> list[Posting]:
     if ledger.trades is None:
         return []
     field, trades = ledger.field, ledger.trades
-    postings = through_pool(_names(field), trades.paid.sum(axis=0), "local trades")
-    fee = np.nan_to_num(ledger.prices.network_fee_per_kwh)
-    for name, amount in zip(_names(field), fee @ trades.bought_kwh, strict=True):
-        postings += pay(name, DSO, "network fee", float(amount))
-    return postings
+    return through_pool(_names(field), trades.paid.sum(axis=0), "local trades")
 
 
 def residual_registers(ledger: Ledger) -> Registers:
@@ -133,8 +138,16 @@ def residual_registers(ledger: Ledger) -> Registers:
 def _sharing_postings(ledger: Ledger) -> list[Posting]:
     field = ledger.field
     allocation = allocate(field.settings.sharing_key, residual_registers(ledger))
-    bill = bill_together(allocation, sharing_tariff(field, ledger.prices))
+    bill = bill_together(allocation, energy_tariff(field, ledger.prices))
     return sharing_postings(Parties.of(field.study.community), bill)
+
+
+def _fee_postings(ledger: Ledger) -> list[Posting]:
+    """The network fee, on all that a meter drew, whoever it was bought of."""
+    fee = np.nan_to_num(ledger.prices.network_fee_per_kwh)
+    due = fee @ registers_of(ledger.field, ledger.done.p_kw).withdrawal_kwh
+    parties = zip(_names(ledger.field), due.tolist(), strict=True)
+    return [posting for name, amount in parties for posting in pay(name, DSO, NETWORK_FEE, amount)]
 
 
 def _tariff_postings(ledger: Ledger) -> list[Posting]:
@@ -173,11 +186,14 @@ def flexibility_accounts(ledger: Ledger) -> tuple[list[Account], dict[str, Float
     assert market is not None
     settings, spot = flexibility_settings(field.study), ledger.prices.import_price_per_kwh
     metered_kw = ledger.done.p_kw[:, market.device].T
+    planned_kw = market.planned.plan_kw[:, market.device].T
     accounts: dict[str, Account] = {}
     given: dict[str, FloatArray] = {}
     for place, name in enumerate(market.aggregator.tolist()):
         mine = market.award == place
-        moved_kw = metered_kw[mine] - market.before_kw[mine]
+        # What was planned for the award moves its devices; what else does is not the aggregator's.
+        moved_kw = planned_kw[mine] - market.before_kw[mine]
+        shown_kw = metered_kw[mine] - market.before_kw[mine]
         order = MeteredOrder(
             market.before_kw[mine].sum(axis=0),
             metered_kw[mine].sum(axis=0),
@@ -198,7 +214,7 @@ def flexibility_accounts(ledger: Ledger) -> tuple[list[Account], dict[str, Float
             old.energy_cost + energy,
         )
         asked = market.ordered_kw[place] > 0.0
-        less_kwh = np.maximum(-moved_kw[:, asked], 0.0).sum(axis=1) * hours
+        less_kwh = np.maximum(-shown_kw[:, asked], 0.0).sum(axis=1) * hours
         part = given.setdefault(name, np.zeros(len(field.study.community.members)))
         np.add.at(part, field.member_of[market.device[mine]], less_kwh)
     return list(accounts.values()), given

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gridcommons.day.bills import cost_alone, is_settled, postings_of
+from gridcommons.day.bills import cost_alone, is_settled, mean_price_per_kwh, postings_of
 from gridcommons.day.field import make_field
 from gridcommons.day.requirements import require_day
 from gridcommons.day.settings import Settings
 from gridcommons.day.summary import summarise
 from gridcommons.day.tables import ALONE, BASELINE, PLANNED, REALISED, Told, tables_of
 from gridcommons.day.timeline import Stages, instruments_of, run_alone, run_day
-from gridcommons.day.worth import compare, ledger_of, realised_flow
+from gridcommons.day.worth import compare, ledger_of, realised_flow, stored_by_member_kwh
 from gridcommons.model.results import LazyTables, Result
 from gridcommons.model.study import Study
 from gridcommons.ports import Engines
@@ -52,8 +52,12 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
         REALISED: realised_flow(field, day),
     }
     postings = postings_of(ledger_of(field, day, flows[REALISED])) if is_settled(study) else []
-    cost = cost_alone(field, alone.p_kw) if postings else np.zeros(len(study.community.members))
-    told = Told(field, day, alone, flows, power_kw, postings, cost, accounts)
+    less_kwh = stored_by_member_kwh(field, alone) - stored_by_member_kwh(field, day.done)
+    cost = np.zeros(len(study.community.members))
+    if postings and study.prices is not None:
+        # Alone, too, only what is held at the end of the day is paid for.
+        cost = cost_alone(field, alone.p_kw) - np.round(mean_price_per_kwh(study.prices) * less_kwh, 2)
+    told = Told(field, day, alone, flows, power_kw, postings, cost, less_kwh, accounts)
     for name, columns in tables_of(told):
         if len(next(iter(columns.values()))):
             engines.sink.write(name, columns)

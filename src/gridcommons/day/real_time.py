@@ -39,10 +39,11 @@ def device_bounds_kw(field: Field, profiles: Profiles) -> tuple[FloatArray, Floa
     return low_kw, high_kw
 
 
-def surroundings(field: Field, profiles: Profiles, devices: IntArray) -> Surroundings:
-    """The grid around some assets, everybody else as the profiles say."""
+def surroundings(field: Field, profiles: Profiles, planned: Planned, devices: IntArray) -> Surroundings:
+    """The grid around some assets, everybody else as the profiles say, communities as they have planned."""
     p_kw = field.net_kw(profiles)
     q_kvar = field.net_kvar(p_kw, profiles)
+    _do_as_scheduled(field, (p_kw, q_kvar), planned)
     others = np.setdiff1d(np.arange(len(field.assets)), devices)
     return Surroundings(
         network=field.network,
@@ -60,7 +61,7 @@ def issue_envelopes(field: Field, expected: Profiles, planned: Planned) -> PlanE
     """Envelopes of what can be moved, around the plans, as things are expected at each interval's start."""
     devices = np.flatnonzero(field.is_controllable)
     low_kw, high_kw = (end[:, devices] for end in device_bounds_kw(field, expected))
-    around = surroundings(field, expected, devices)
+    around = surroundings(field, expected, planned, devices)
     return envelopes_around(around, planned.plan_kw[:, devices], (low_kw, high_kw))
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from gridcommons.day.bills import BALANCE
 from gridcommons.day.field import Field
+from gridcommons.model.assets import HeatPump
 from gridcommons.model.errors import Problem, StudyError
-from gridcommons.settlement.postings import COMMUNITY, DSO
+from gridcommons.settlement.postings import COMMUNITY, DSO, SUPPLIER
 
 LONGEST_DAYS = 7
 """Longest window: all of it is held at once, and planned at one gate."""
@@ -21,7 +24,7 @@ def require_day(field: Field) -> None:
     StudyError
         Everything that is missing.
     """
-    problems = [*_window(field), *_profiles(field), *_names(field)]
+    problems = [*_window(field), *_profiles(field), *_trips(field), *_prices(field), *_names(field)]
     if problems:
         raise StudyError(problems)
 
@@ -29,7 +32,8 @@ def require_day(field: Field) -> None:
 def _window(field: Field) -> Iterator[Problem]:
     time = field.study.time
     days = time.steps * time.step_hours / 24.0
-    if days > LONGEST_DAYS:
+    # A day more or less an hour where the clock changes.
+    if days > LONGEST_DAYS + 0.1:
         yield Problem(
             "study.toml",
             f"a window of {days:.0f} days",
@@ -48,11 +52,51 @@ def _profiles(field: Field) -> Iterator[Problem]:
             yield Problem("profiles", "no such column", expected, column=asset.asset)
 
 
+def _trips(field: Field) -> Iterator[Problem]:
+    """Cars that drive and houses that cool, which neither a plan nor a profile charges or heats."""
+    planned = {*field.chained.tolist(), *field.scheduled.tolist()}
+    columns = field.study.profiles.columns
+    for k, asset in enumerate(field.assets):
+        drives = bool(field.study.profiles.of(f"{asset.asset}.drive_kwh").any())
+        cools = isinstance(asset, HeatPump) and asset.has_house
+        if k not in planned and asset.asset not in columns and (drives or cools):
+            expected = f"the profile that {asset.asset} follows, or flexible = true and a member who opted in"
+            yield Problem("profiles", "no such column", expected, column=asset.asset)
+
+
+def _prices(field: Field) -> Iterator[Problem]:
+    """A network fee with gaps, and intervals in which the grid pays more than it asks."""
+    prices, time = field.study.prices, field.study.time
+    if prices is None:
+        return
+    gaps = np.flatnonzero(np.isnan(prices.network_fee_per_kwh))
+    if 0 < len(gaps) < time.steps:
+        found = f"no fee in {len(gaps)} intervals, the first at {time.local(int(gaps[0])).isoformat()}"
+        yield Problem("prices.csv", found, "a fee in every interval or in none", column="network_fee_per_kwh")
+    low, high = prices.export_price_per_kwh, prices.import_price_per_kwh
+    crossed = np.flatnonzero(low > high)
+    if len(crossed):
+        step = int(crossed[0])
+        at = time.local(step).isoformat(timespec="minutes")
+        found = f"{low[step]:g} with {high[step]:g} for import at {at} (and {len(crossed) - 1} more)"
+        expected = "no more than the price of import: members trade between the two"
+        yield Problem("prices.csv", found, expected, column="export_price_per_kwh")
+
+
 def _names(field: Field) -> Iterator[Problem]:
-    """Parties that are called as an account of the settlement is."""
-    accounts = (DSO, COMMUNITY, BALANCE)
+    """Parties that are called as another party or as an account of the settlement is."""
+    accounts, members = (DSO, COMMUNITY, BALANCE), field.study.community.members
     for column in ("member", "supplier", "aggregator", "cluster"):
-        used = {getattr(member, column) for member in field.study.community.members}
+        used = {getattr(member, column) for member in members}
         for name in sorted(used & set(accounts)):
             expected = f"a name other than {', '.join(accounts)}: these are accounts of the settlement"
             yield Problem("members.csv", repr(name), expected, column=column)
+    parties = {member.supplier or SUPPLIER for member in members}
+    parties |= {member.aggregator for member in members}
+    # A community may be called as one of its own: what it gets is theirs.
+    others = {member.member for member in members if member.member in field.hubs} - {
+        member.member for member in members if member.member == member.cluster
+    }
+    for name in sorted({member.member for member in members} & parties | others):
+        expected = "a name that no supplier, aggregator or other community has: each has its own account"
+        yield Problem("members.csv", repr(name), expected, column="member")

@@ -13,6 +13,9 @@ from gridcommons.day.violations import find_broken
 from gridcommons.day.worth import cold_kelvin_hours, held_back_kw, ledger_of, missing_kwh
 from gridcommons.model.money import balance
 
+ROUNDING = 0.025
+"""What a bill of several rounded lines may be above another and is no dearer [currency]."""
+
 
 def summarise(told: Told) -> dict[str, Any]:
     """What happened, in a few figures; ``docs/results.md`` explains each."""
@@ -69,7 +72,7 @@ def _money(told: Told) -> dict[str, Any]:
     left = balance(told.postings)
     members = [member.member for member in told.field.study.community.members]
     paid = np.array([-float(left.get(name, 0)) for name in members])
-    dearer = paid - told.cost_alone > 0.005
+    dearer = paid - told.cost_alone > ROUNDING
     return {
         "settled": True,
         "cost_alone": float(told.cost_alone.sum()),

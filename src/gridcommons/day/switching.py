@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from gridcommons.day.expectation import expected_power
-from gridcommons.day.field import DayFlow, Field
+from gridcommons.day.field import Field
 from gridcommons.day.local_market import expected_day, rounds_of, trading_settings
 from gridcommons.day.outcomes import Realised, Switched
 from gridcommons.model.clusters import ClusterMap
@@ -19,8 +19,8 @@ from gridcommons.ports import SwitchController, SwitchWish
 from gridcommons.powerflow.switched_flows import Connected
 from gridcommons.trading.scenarios import Switchyard
 
-WORSE_PU, WORSE_PERCENT = 1e-6, 1e-4
-"""By how much a limit may be broken further."""
+WORSE = np.array([1e-6, 1e-6, 1e-4])
+"""By how much a limit may be broken further: low and high voltages [pu], loadings [%]."""
 
 
 def clusters_of(field: Field) -> tuple[SwitchController, ClusterMap]:
@@ -58,16 +58,17 @@ def _connected(field: Field, power: tuple[FloatArray, FloatArray]) -> Connected:
 def _kept_promises(
     field: Field, done: Realised, power: tuple[FloatArray, FloatArray], placed: tuple[BoolArray, BoolArray]
 ) -> Switched:
-    """Of the positions that are wanted those that hold what was promised; the others stay as they were."""
+    """Positions that are wanted where they hold what was promised; else those of the interval before."""
     wanted, start = placed
-    stays = np.tile(start, (len(wanted), 1))
-    is_worse = np.zeros(len(wanted), dtype=np.bool_)
-    for p_kw in (power[0], *_promised_kw(done, power[0])):
-        q_kvar = np.where(p_kw == power[0], power[1], p_kw * field.tan)
-        now, then = (field.flow(p_kw, q_kvar, closed) for closed in (stays, wanted))
-        is_worse |= _breaks_more(field, now, then)
-    closed = np.where(is_worse[:, None], stays, wanted)
-    return Switched(closed, is_worse & (wanted != stays).any(axis=1))
+    distinct, which = np.unique(np.vstack([start, wanted]), axis=0, return_inverse=True)
+    beyond = [_beyond(field, done, power, positions) for positions in distinct]
+    closed, refused, now = wanted.copy(), np.zeros(len(wanted), dtype=np.bool_), int(which[0])
+    for step, goal in enumerate(which[1:].tolist()):
+        worse = beyond[goal][step] > np.maximum(beyond[now][step], 0.0) + WORSE
+        refused[step] = goal != now and bool(worse.any())
+        now = now if refused[step] else goal
+        closed[step] = distinct[now]
+    return Switched(closed, refused)
 
 
 def _promised_kw(done: Realised, expected_kw: FloatArray) -> list[FloatArray]:
@@ -77,19 +78,20 @@ def _promised_kw(done: Realised, expected_kw: FloatArray) -> list[FloatArray]:
     return [np.where(np.isfinite(end), end, expected_kw) for end in (done.p_max_kw, done.p_min_kw)]
 
 
-def _breaks_more(field: Field, now: DayFlow, then: DayFlow) -> BoolArray:
-    """Whether a topology breaks a limit further than the present one does, shape (steps,)."""
+def _beyond(
+    field: Field, done: Realised, power: tuple[FloatArray, FloatArray], closed: BoolArray
+) -> FloatArray:
+    """By how much a topology breaks each kind of limit at most, at all ends, shape (steps, kinds)."""
+    worst = np.full((len(power[0]), len(WORSE)), -np.inf)
     limits = field.limits
-    worse = np.zeros(len(now.vm_pu), dtype=np.bool_)
-    for before, after, least in (
-        (limits.vm_min_pu - now.vm_pu, limits.vm_min_pu - then.vm_pu, WORSE_PU),
-        (now.vm_pu - limits.vm_max_pu, then.vm_pu - limits.vm_max_pu, WORSE_PU),
-        (
-            now.loading_percent - limits.loading_max_percent,
-            then.loading_percent - limits.loading_max_percent,
-            WORSE_PERCENT,
-        ),
-    ):
-        over, was = (np.nan_to_num(part, nan=0.0).max(axis=1, initial=0.0) for part in (after, before))
-        worse |= over > np.maximum(was, 0.0) + least
-    return worse
+    for p_kw in (power[0], *_promised_kw(done, power[0])):
+        q_kvar = np.where(p_kw == power[0], power[1], p_kw * field.tan)
+        flow = field.flow(p_kw, q_kvar, np.tile(closed, (len(p_kw), 1)))
+        over = (
+            limits.vm_min_pu - flow.vm_pu,
+            flow.vm_pu - limits.vm_max_pu,
+            flow.loading_percent - limits.loading_max_percent,
+        )
+        most = [np.nan_to_num(part, nan=-np.inf).max(axis=1, initial=-np.inf) for part in over]
+        worst = np.maximum(worst, np.stack(most, axis=1))
+    return worst

@@ -13,7 +13,7 @@ from gridcommons.day.field import DayFlow, Field
 from gridcommons.day.forecast_band import Band, forecast_bands
 from gridcommons.day.outcomes import Realised
 from gridcommons.day.timeline import OperatingDay
-from gridcommons.day.violations import Broken, causes, find_broken
+from gridcommons.day.violations import Broken, at_rest, causes, find_broken
 from gridcommons.day.worth import Account, held_back_kw, ledger_of, missing_by_member_kwh
 from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.money import Posting
@@ -42,7 +42,9 @@ class Told:
     postings : sequence of Posting
         Its settlement; empty without prices.
     cost_alone : (members,)
-        What each member would have paid by itself [currency].
+        What each member would have paid by itself, for as much as it holds at the end [currency].
+    stored_less_kwh : (members,)
+        How much less the devices of each hold at the end than by itself [kWh].
     accounts : sequence of Account
         The table of worth.
     """
@@ -54,6 +56,7 @@ class Told:
     power_kw: Mapping[str, FloatArray]
     postings: Sequence[Posting]
     cost_alone: FloatArray
+    stored_less_kwh: FloatArray
     accounts: Sequence[Account]
 
     @property
@@ -111,7 +114,7 @@ def _loadings(field: Field, scenario: str, flow: DayFlow) -> Columns:
 
 
 def _violations(told: Told, scenario: str, broken: Broken) -> Columns:
-    why = causes(told.day, broken, told.missed_kw) if scenario == REALISED else [""] * len(broken.step)
+    why = _causes(told, broken) if scenario == REALISED else [""] * len(broken.step)
     return {
         "time": told.field.study.time.stamps()[broken.step],
         "scenario": text_column([scenario] * len(broken.step)),
@@ -122,6 +125,12 @@ def _violations(told: Told, scenario: str, broken: Broken) -> Columns:
         "excess": broken.excess,
         "cause": text_column(why),
     }
+
+
+def _causes(told: Told, broken: Broken) -> list[str]:
+    if not len(broken.step):
+        return []
+    return causes(told.day, broken, at_rest(told.field, told.day), told.missed_kw)
 
 
 def _power(field: Field, scenario: str, p_kw: FloatArray) -> Columns:
@@ -251,6 +260,7 @@ def _statements(told: Told) -> Columns:
         "from_supplier_kwh": left.withdrawal_kwh.sum(axis=0),
         "flexibility_kwh": given,
         "missing_kwh": missing_by_member_kwh(field, told.day.done),
+        "stored_less_kwh": told.stored_less_kwh,
         "cost_alone": told.cost_alone,
         "cost": together,
         "saved": told.cost_alone - together,

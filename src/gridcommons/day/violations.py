@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcommons.day.field import DayFlow, Field
+from gridcommons.day.real_time import device_bounds_kw
 from gridcommons.day.timeline import OperatingDay
 from gridcommons.model.grid import FloatArray, IntArray, Names
 
@@ -73,21 +74,35 @@ def find_broken(field: Field, flow: DayFlow) -> Broken:
     return Broken(step[order], element, kind_names, *table[:, order])
 
 
-def causes(day: OperatingDay, broken: Broken, missed: FloatArray) -> list[str]:
+def at_rest(field: Field, day: OperatingDay) -> Broken:
+    """What load that nobody can move breaks alone: everything else rests, as the day was."""
+    low_kw, high_kw = device_bounds_kw(field, field.information.meters())
+    p_kw, q_kvar = day.done.p_kw.copy(), day.done.q_kvar.copy()
+    may = np.flatnonzero(field.is_controllable)
+    p_kw[:, may] = np.clip(0.0, low_kw[:, may], high_kw[:, may])
+    q_kvar[:, may] = p_kw[:, may] * field.tan[may]
+    closed = None if day.switched is None else day.switched.closed
+    return find_broken(field, field.flow(p_kw, q_kvar, closed))
+
+
+def causes(day: OperatingDay, broken: Broken, fixed: Broken, missed: FloatArray) -> list[str]:
     """Why each limit stays broken.
 
     Parameters
     ----------
+    fixed : Broken
+        What is broken at rest.
     missed : (steps,)
         What was sold and not delivered [kW].
     """
     is_promised = "envelopes" in day.instruments or "reactive" in day.instruments
+    of_rest = set(zip(fixed.step.tolist(), fixed.element, fixed.kind, strict=True))
     found = []
-    for step in broken.step.tolist():
-        if day.done.left_up[step] > 0.0 or day.done.left_down[step] > 0.0:
+    for place in zip(broken.step.tolist(), broken.element, broken.kind, strict=True):
+        if place in of_rest:
             found.append(FIXED)
-        elif not is_promised:
-            found.append(UNDELIVERED if missed[step] > 0.0 else UNPROMISED)
+        elif missed[place[0]] > 0.0:
+            found.append(UNDELIVERED)
         else:
-            found.append(UNDELIVERED if missed[step] > 0.0 else FORECAST)
+            found.append(FORECAST if is_promised else UNPROMISED)
     return found

@@ -12,8 +12,10 @@ from gridcommons.day.field import DayFlow, Field
 from gridcommons.day.outcomes import Realised
 from gridcommons.day.timeline import OperatingDay, Stages, run_day
 from gridcommons.day.violations import find_broken
+from gridcommons.model.assets import EvCharger, HeatPump
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.money import balance
+from gridcommons.model.profiles import room_cop
 
 LEAST_KWH = 0.01
 """What a car may lack and counts as full."""
@@ -75,13 +77,36 @@ def held_back_kw(field: Field, day: OperatingDay) -> FloatArray:
 
 
 def missing_by_member_kwh(field: Field, done: Realised) -> FloatArray:
-    """What the cars of each member lack at the end of what they should hold then, shape (members,) [kWh]."""
+    """What the cars of each member lack at the end of what they should hold then, shape (members,) [kWh].
+
+    Cars and heat pumps without a state that is planned lack what they were kept from drawing.
+    """
     cars = len(field.cars)
     due_kwh = field.chains(field.information.meters()).state_low[:cars, -1, 0]
     short_kwh = due_kwh - done.state[:cars, -1]
     short_kwh = np.where(short_kwh > LEAST_KWH, short_kwh, 0.0)
     owner = field.member_of[field.chained[:cars]]
-    return np.bincount(owner, short_kwh, len(field.study.community.members)).astype(np.float64)
+    members = len(field.study.community.members)
+    rows = [k for k in field.followers.tolist() if isinstance(field.assets[k], EvCharger | HeatPump)]
+    kept_kwh = np.maximum(done.wanted_kw - done.p_kw, 0.0)[:, rows].sum(axis=0) * field.study.time.step_hours
+    of_followers = np.bincount(field.member_of[rows], kept_kwh, members) if rows else np.zeros(members)
+    return np.asarray(np.bincount(owner, short_kwh, members) + of_followers)
+
+
+def stored_by_member_kwh(field: Field, done: Realised) -> FloatArray:
+    """What the devices of each member hold at the end, as electricity, shape (members,) [kWh].
+
+    Energy of cars and batteries, and the warmth of the air of houses by their mean COP, above 0 °C.
+    """
+    cars, members = len(field.cars), len(field.study.community.members)
+    known = field.information.meters()
+    per_k = [pump.air_kwh_per_k / float(room_cop(pump, known).mean()) for pump in field.pumps]
+    weight = np.concatenate([np.ones(cars), per_k])
+    given = np.array([battery.discharge_efficiency_share for battery in field.batteries])
+    stored = np.bincount(field.member_of[field.stored], done.stored_kwh[:, -1] * given, members)
+    return np.asarray(
+        stored + np.bincount(field.member_of[field.chained], done.state[:, -1] * weight, members)
+    )
 
 
 def missing_kwh(field: Field, done: Realised) -> float:

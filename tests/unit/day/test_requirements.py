@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from day_study import day_study, field_of
@@ -60,3 +61,39 @@ def test_nobody_is_called_as_an_account_is(column, name):
 def test_all_problems_come_at_once():
     study = renamed(without(day_study(steps=24 * 9), "home0_load"), supplier="DSO")
     assert len(problems_of(study)) >= 2
+
+
+@pytest.mark.parametrize("column", ["supplier", "aggregator"])
+def test_no_member_is_called_as_another_party(column):
+    """Else it would pay itself, or get what all the others pay."""
+    (line,) = problems_of(renamed(day_study(), **{column: "home3"}))
+    assert line.startswith("members.csv column member: found 'home3', expected a name that no supplier")
+
+
+def test_a_fee_with_gaps_is_no_fee_and_prices_do_not_cross():
+    study = day_study()
+    fee, low = study.prices.network_fee_per_kwh.copy(), study.prices.export_price_per_kwh.copy()
+    fee[3:5], low[7] = np.nan, 1.0
+    prices = replace(study.prices, network_fee_per_kwh=fee, export_price_per_kwh=low)
+    first, second = problems_of(replace(study, prices=prices))
+    assert "found no fee in 2 intervals, the first at 2030-02-14T03:00:00+01:00" in first
+    assert "column export_price_per_kwh: found 1 with" in second and "2030-02-14T07:00+01:00" in second
+    none = replace(study.prices, network_fee_per_kwh=np.full(24, np.nan))
+    assert require_day(field_of(replace(study, prices=none))) is None
+
+
+def test_what_drives_is_charged_by_a_plan_or_a_profile():
+    """A member who opted out has nobody who plans, and its car drives all the same."""
+    study = day_study()
+    car = next(asset for asset in study.community.assets if asset.kind == "ev_charger")
+    members = tuple(
+        replace(member, opted_in=member.member != car.member) for member in study.community.members
+    )
+    alone = replace(study, community=Community(members, study.community.assets))
+    said = problems_of(alone)
+    assert any(f"column {car.asset}: found no such column" in line and "opted in" in line for line in said)
+
+
+def test_seven_days_over_the_clock_change_are_seven_days():
+    study = day_study(steps=24 * LONGEST_DAYS + 1)
+    require_day(field_of(study))

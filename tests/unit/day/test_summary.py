@@ -50,7 +50,7 @@ def test_the_summary_adds_up_with_the_tables(seed):
     assert summary["cost_alone"] == pytest.approx(members["cost_alone"].sum())
     assert summary["members"] == len(members)
     dearer = members["cost"] - members["cost_alone"]
-    assert summary["members_worse_off"] == int((dearer > 0.005).sum())
+    assert summary["members_worse_off"] == int((dearer > 0.025).sum())
     assert summary["worst_loss"] == pytest.approx(max(dearer.max(), 0.0))
     postings = tables["postings"]
     assert summary["postings_sum"] == 0.0

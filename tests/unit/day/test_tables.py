@@ -18,6 +18,7 @@ from gridcommons.day.worth import (
     ledger_of,
     missing_by_member_kwh,
     realised_flow,
+    stored_by_member_kwh,
 )
 from gridcommons.tasks import run
 
@@ -46,6 +47,7 @@ COLUMNS = {
         "from_supplier_kwh",
         "flexibility_kwh",
         "missing_kwh",
+        "stored_less_kwh",
         "cost_alone",
         "cost",
         "saved",
@@ -72,7 +74,9 @@ def told() -> Told:
     }
     postings = postings_of(ledger_of(field, day, flow))
     accounts = [account_of(field, "all", day, flow)]
-    return Told(field, day, alone, flows, power_kw, postings, cost_alone(field, alone.p_kw), accounts)
+    less_kwh = stored_by_member_kwh(field, alone) - stored_by_member_kwh(field, day.done)
+    cost = cost_alone(field, alone.p_kw)
+    return Told(field, day, alone, flows, power_kw, postings, cost, less_kwh, accounts)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from day_study import usual_day, usual_field
+from day_study import EXACT, day_of, day_study, field_of, usual_day, usual_field
 from gridcommons.day.field import DayFlow
 from gridcommons.day.violations import (
     FIXED,
@@ -17,6 +17,7 @@ from gridcommons.day.violations import (
     UNDELIVERED,
     UNPROMISED,
     Broken,
+    at_rest,
     causes,
     find_broken,
 )
@@ -96,12 +97,30 @@ def test_what_has_no_voltage_breaks_nothing():
 def test_every_broken_limit_has_the_first_cause_that_holds():
     """Nobody can move it, a party did not deliver, there were no envelopes, the forecast erred."""
     day = usual_day()
-    left_up, left_down, missed_kw = np.zeros((3, 24))
-    left_up[0], left_down[1], missed_kw[[0, 2]] = 0.1, 0.1, 1.0
-    day = replace(day, done=replace(day.done, left_up=left_up, left_down=left_down))
+    missed_kw = np.zeros(24)
+    missed_kw[[0, 2]] = 1.0
     step = np.arange(4)
     words = ("x",) * 4
     broken = Broken(step, words, words, *np.ones((3, 4)))
-    assert causes(day, broken, missed_kw) == [FIXED, FIXED, UNDELIVERED, FORECAST]
+    fixed = Broken(step[:2], words[:2], words[:2], *np.ones((3, 2)))
+    assert causes(day, broken, fixed, missed_kw) == [FIXED, FIXED, UNDELIVERED, FORECAST]
     without = replace(day, instruments=("tariff", "market"))
-    assert causes(without, broken, missed_kw) == [FIXED, FIXED, UNDELIVERED, UNPROMISED]
+    assert causes(without, broken, fixed, missed_kw) == [FIXED, FIXED, UNDELIVERED, UNPROMISED]
+    elsewhere = Broken(step[:2], ("y",) * 2, words[:2], *np.ones((3, 2)))
+    assert causes(day, broken, elsewhere, missed_kw) == [UNDELIVERED, FORECAST, UNDELIVERED, FORECAST]
+
+
+def test_what_is_broken_at_rest_is_load_that_nobody_can_move():
+    """Fixed load of eight times as much overloads the street, whatever the others do."""
+    study = day_study(**EXACT)
+    loads = {asset.asset for asset in study.community.assets if asset.kind == "load"}
+    columns = {
+        name: values * (8.0 if name in loads else 1.0) for name, values in study.profiles.columns.items()
+    }
+    field = field_of(replace(study, profiles=replace(study.profiles, columns=columns)))
+    day = day_of(field, ("control", "envelopes"))
+    broken = find_broken(field, field.flow(day.done.p_kw, day.done.q_kvar))
+    found = causes(day, broken, at_rest(field, day), np.zeros(24))
+    assert "loading_max_percent" in broken.kind
+    worst = int(np.argmax(np.where(np.array(broken.kind) == "loading_max_percent", broken.excess, 0.0)))
+    assert found[worst] == FIXED
