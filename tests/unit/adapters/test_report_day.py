@@ -588,6 +588,15 @@ def test_tiles_are_figures_of_the_tables(made, day):
     assert held.remark == "at most 9.50 kW, at 22:00; cars lack 2.0 kWh at the end"
 
 
+def test_a_statement_says_what_the_comparison_leaves_out(made):
+    for less_kwh, held in ((1.5, "1.5 kWh more"), (-2.5, "2.5 kWh less"), (0.0, "")):
+        found = read_material(made)
+        rows = {**found.statements, "stored_less_kwh": np.full(len(found.statements["cost"]), less_kwh)}
+        found.__dict__["statements"] = rows
+        said = " ".join(plain(words) for words in sentences(found, read_bills(found)["home1"], 0))
+        assert f"would have held {held} at the end of the day" in said if held else "held" not in said
+
+
 def test_a_statement_says_what_a_member_did_and_pays(made):
     found = read_material(made)
     bills = read_bills(found)

@@ -102,8 +102,18 @@ def sentences(found: Material, bill: Bill, place: int) -> list[str]:
     said = [_used(kwh), _neighbours(found, kwh, bill), _waited(found, kwh, bill), _tariff(found, bill)]
     if kwh["missing_kwh"] > _LEAST_KWH:
         said.append(f"Your car lacked {energy(kwh['missing_kwh'])} at the end of the day.")
+    said.append(_stored(kwh.get("stored_less_kwh", 0.0)))
     said.append(_paid(found, float(rows["cost_alone"][place]), float(rows["cost"][place])))
     return [unbroken(words, found.currency) for words in said if words]
+
+
+def _stored(less_kwh: float) -> str:
+    """What the comparison leaves out: a fuller store at the end of the day is not money lost."""
+    if abs(less_kwh) <= _LEAST_KWH:
+        return ""
+    word = "more" if less_kwh > 0.0 else "less"
+    held = f"would have held {energy(abs(less_kwh))} {word} at the end of the day"
+    return f"Alone your car, your battery and the warmth of your house {held}; the comparison leaves it out."
 
 
 def _used(kwh: Mapping[str, float]) -> str:
