@@ -18,8 +18,7 @@ def done_of(field, p_kw) -> Realised:
     nothing, steps = np.zeros_like(p_kw), len(p_kw)
     state = np.zeros((len(field.chained), steps))
     stored = np.zeros((len(field.batteries), steps))
-    none = np.zeros(steps)
-    return Realised(p_kw, nothing, p_kw, nothing, nothing, none, none, state, stored)
+    return Realised(p_kw, nothing, p_kw, nothing, nothing, state, stored)
 
 
 def ledger_at(field, p_kw, tariff=None, market=None, trades=None, plan_kw=None, losses_kw=None) -> Ledger:

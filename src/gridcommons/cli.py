@@ -66,6 +66,10 @@ app = typer.Typer(
 StudyPath = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder with a study.toml.")]
 OutPath = Annotated[Path, typer.Option("--out", metavar="OUT", help="Folder for the result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+PowerFlow = Annotated[Literal["helm", "newton"], typer.Option(help="The load flow that answers.")]
+Workers = Annotated[
+    int | None, typer.Option(min=1, help="Independent pieces at a time; as many as cores if not given.")
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -177,12 +181,8 @@ def run_task(
     task: Annotated[str, typer.Option(metavar="NAME", help="What to ask, such as envelopes.")],
     out: OutPath,
     as_json: AsJson = False,
-    power_flow: Annotated[
-        Literal["helm", "newton"], typer.Option(help="The load flow that answers.")
-    ] = "helm",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Independent pieces at a time; as many as cores if not given.")
-    ] = None,
+    power_flow: PowerFlow = "helm",
+    workers: Workers = None,
 ) -> None:
     """Run a task of a study, and leave tables, summary and report in OUT."""
     _run(study, task, out, power_flow, workers)
@@ -197,12 +197,8 @@ def day(  # noqa: PLR0913 - each option of a command is an argument
         list[str] | None, typer.Option(metavar="NAME", help="An instrument to leave out; may be repeated.")
     ] = None,
     as_json: AsJson = False,
-    power_flow: Annotated[
-        Literal["helm", "newton"], typer.Option(help="The load flow that answers.")
-    ] = "helm",
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Independent pieces at a time; as many as cores if not given.")
-    ] = None,
+    power_flow: PowerFlow = "helm",
+    workers: Workers = None,
 ) -> None:
     """Run the operating day of a study, from forecast to statements."""
     settings = {"without": without} if without else {}

@@ -140,8 +140,6 @@ class Realised:
         What each would have done had everything been allowed in that interval [kW].
     p_min_kw, p_max_kw : (steps, assets)
         Operating envelopes; infinite where there are none [kW].
-    left_up, left_down : (steps,)
-        What the envelopes could not mend at their upper and lower ends [pu or share of the rating].
     state : (devices with a state, steps)
         Energy of cars [kWh], air of houses [°C].
     stored_kwh : (batteries, steps)
@@ -153,8 +151,6 @@ class Realised:
     wanted_kw: FloatArray
     p_min_kw: FloatArray
     p_max_kw: FloatArray
-    left_up: FloatArray
-    left_down: FloatArray
     state: FloatArray
     stored_kwh: FloatArray
 

@@ -105,8 +105,6 @@ def live_the_day(
         wanted_kw=done.wanted_kw,
         p_min_kw=issued.p_min_kw,
         p_max_kw=issued.p_max_kw,
-        left_up=issued.left_up,
-        left_down=issued.left_down,
         state=done.state[:, :, 0],
         stored_kwh=done.stored_kwh,
     )

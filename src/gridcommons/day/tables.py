@@ -14,7 +14,7 @@ from gridcommons.day.forecast_band import Band, forecast_bands
 from gridcommons.day.outcomes import Realised
 from gridcommons.day.timeline import OperatingDay
 from gridcommons.day.violations import Broken, at_rest, causes, find_broken
-from gridcommons.day.worth import Account, held_back_kw, ledger_of, missing_by_member_kwh
+from gridcommons.day.worth import DayFigures, held_back_kw, ledger_of, missing_by_member_kwh
 from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.money import Posting
 from gridcommons.model.results import Columns, text_column
@@ -45,7 +45,7 @@ class Told:
         What each member would have paid by itself, for as much as it holds at the end [currency].
     stored_less_kwh : (members,)
         How much less the devices of each hold at the end than by itself [kWh].
-    accounts : sequence of Account
+    figures : sequence of DayFigures
         The table of worth.
     """
 
@@ -57,7 +57,7 @@ class Told:
     postings: Sequence[Posting]
     cost_alone: FloatArray
     stored_less_kwh: FloatArray
-    accounts: Sequence[Account]
+    figures: Sequence[DayFigures]
 
     @property
     def missed_kw(self) -> FloatArray:
@@ -87,7 +87,7 @@ def tables_of(told: Told) -> Iterator[tuple[str, Columns]]:
     yield "commitments", _commitments(told)
     yield "postings", _postings(told)
     yield "statements", _statements(told)
-    yield "worth", _worth(told.accounts)
+    yield "worth", _worth(told.figures)
 
 
 def _keys(field: Field, scenario: str, column: str, names: Sequence[str]) -> dict[str, Any]:
@@ -167,6 +167,7 @@ def _instruments(told: Told) -> Columns:
         "flexibility_missed_kw": told.missed_kw,
         "held_back_kw": held_back_kw(told.field, day),
         "reactive_bought_kvar": nothing if day.scheduled is None else day.scheduled.bought_kvarh / hours,
+        "switches_refused": nothing if day.switched is None else day.switched.refused.astype(np.float64),
         "switches_moved": nothing if day.switched is None else _moved(day.switched.closed),
         "traded_kw": nothing if trades is None else trades.bought_kwh.sum(axis=1) / hours,
     }
@@ -267,17 +268,17 @@ def _statements(told: Told) -> Columns:
     }
 
 
-def _worth(accounts: Sequence[Account]) -> Columns:
+def _worth(figures: Sequence[DayFigures]) -> Columns:
     return {
-        "day": text_column(each.label for each in accounts),
-        "broken": np.array([each.broken for each in accounts], dtype=np.int64),
-        "intervals": np.array([each.intervals for each in accounts], dtype=np.int64),
-        "worst_loading_percent": np.array([each.worst_loading_percent for each in accounts]),
-        "lowest_vm_pu": np.array([each.lowest_vm_pu for each in accounts]),
-        "held_back_kwh": np.array([each.held_back_kwh for each in accounts]),
-        "missing_kwh": np.array([each.missing_kwh for each in accounts]),
-        "cold_kelvin_hours": np.array([each.cold_kelvin_hours for each in accounts]),
-        "batteries_kwh": np.array([each.batteries_kwh for each in accounts]),
-        "members_pay": np.array([each.members_pay for each in accounts]),
-        "operator_gets": np.array([each.operator_gets for each in accounts]),
+        "day": text_column(each.label for each in figures),
+        "broken": np.array([each.broken for each in figures], dtype=np.int64),
+        "intervals": np.array([each.intervals for each in figures], dtype=np.int64),
+        "worst_loading_percent": np.array([each.worst_loading_percent for each in figures]),
+        "lowest_vm_pu": np.array([each.lowest_vm_pu for each in figures]),
+        "held_back_kwh": np.array([each.held_back_kwh for each in figures]),
+        "missing_kwh": np.array([each.missing_kwh for each in figures]),
+        "cold_kelvin_hours": np.array([each.cold_kelvin_hours for each in figures]),
+        "batteries_kwh": np.array([each.batteries_kwh for each in figures]),
+        "members_pay": np.array([each.members_pay for each in figures]),
+        "operator_gets": np.array([each.operator_gets for each in figures]),
     }

@@ -22,7 +22,7 @@ LEAST_KWH = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Account:
+class DayFigures:
     """A day in figures.
 
     Parameters
@@ -121,7 +121,7 @@ def cold_kelvin_hours(field: Field, done: Realised) -> float:
     return float(short_c.sum()) * field.study.time.step_hours
 
 
-def account_of(field: Field, label: str, day: OperatingDay, flow: DayFlow) -> Account:
+def figures_of(field: Field, label: str, day: OperatingDay, flow: DayFlow) -> DayFigures:
     """A day in figures, from its load flow."""
     broken = find_broken(field, flow)
     rows = broken.counted()
@@ -131,7 +131,7 @@ def account_of(field: Field, label: str, day: OperatingDay, flow: DayFlow) -> Ac
         members = {member.member for member in field.study.community.members}
         members_pay = -float(sum(amount for name, amount in left.items() if name in members))
         operator_gets = float(left.get("DSO", 0))
-    return Account(
+    return DayFigures(
         label=label,
         broken=len(rows),
         intervals=len(np.unique(broken.step[rows])),
@@ -158,7 +158,7 @@ def ledger_of(field: Field, day: OperatingDay, flow: DayFlow) -> Ledger:
     return Ledger(field, day.done, *agreed, day.final.plan_kw, flow.losses_kw, day.scheduled)
 
 
-def compare(stages: Stages, instruments: tuple[str, ...]) -> list[Account]:
+def compare(stages: Stages, instruments: tuple[str, ...]) -> list[DayFigures]:
     """Every day that the study asks to compare."""
     field = stages.field
     days = list(selections(instruments, field.settings.worth))
@@ -167,6 +167,6 @@ def compare(stages: Stages, instruments: tuple[str, ...]) -> list[Account]:
         for label, chosen in days:
             day = run_day(stages, chosen)
             flow = realised_flow(field, day)
-            found.append(account_of(field, label, day, flow))
+            found.append(figures_of(field, label, day, flow))
             advance(1)
     return found

@@ -2,10 +2,9 @@
 
 Each end starts where the device ends and gives way, first down to the plan and then down to rest, where a
 limit is broken that it weighs on: nobody is made to draw or to inject, so that everybody may always rest.
-Who lies behind a limit gives way first and alike, in the share of its own way;
-then who weighs less on it; and plans only where nobody has anything beyond its plan. A round costs one load
-flow of all intervals, so that a day of hundreds of devices takes a second, where the shares of ``allocate``
-are the best that there are and take a minute.
+Who lies behind a limit gives way first and alike, in the share of its own way; then who weighs less on it;
+and plans only where nobody has anything beyond its plan. A round costs one load flow of all intervals; the
+shares of ``allocate`` are the best that there are, and cost gradients of every limit.
 
 The ends are safe together: all upper ones at once, and all lower ones. That covers every combination in
 between as long as each limit answers to all devices behind it in the same direction, as in a radial grid.

@@ -298,15 +298,6 @@ def assign_to_plants(registers: Registers, commissioned_rank: IntArray) -> Float
     return in_turn(registers.sharable_kwh, registers.injection_kwh, commissioned_rank)
 
 
-def pairs_kwh(registers: Registers, terms: Terms) -> FloatArray:
-    """What each member got of each producer under ``pairwise``, shape (steps, members, members) [kWh].
-
-    Large: hand in the registers of a month, not of a year.
-    """
-    share, kept_share, _ = _pairs(registers, terms)
-    return np.asarray(kept_share[:, :, None] * share * registers.injection_kwh[:, None, :])
-
-
 def _shared_by_all(registers: Registers, allocated_kwh: FloatArray) -> Allocation:
     """Every producer gave the same part of its injection, and keeps the rest as surplus."""
     given_kwh = pro_rata(allocated_kwh.sum(axis=1), registers.injection_kwh)

@@ -58,7 +58,7 @@ def test_the_day_is_the_same_until_something_else_is_known(seed, when):
         each.quantity_kw.tobytes() for each in two.account.commitments
     ]
     # What is decided at the start of interval k is decided without knowing it.
-    for name in ("p_min_kw", "p_max_kw", "left_up", "left_down"):
+    for name in ("p_min_kw", "p_max_kw"):
         assert_bytes(getattr(one.done, name)[: k + 1], getattr(two.done, name)[: k + 1])
     decided = np.concatenate([field.chained, field.stored])
     assert_bytes(one.done.p_kw[: k + 1, decided], two.done.p_kw[: k + 1, decided])

@@ -61,9 +61,10 @@ def test_what_is_promised_and_what_is_sold_is_kept(seed, control):
 def test_on_a_known_day_no_limit_is_broken_that_could_be_kept(seed):
     """Without errors the day within its envelopes is inside all limits, unless rest itself is not."""
     field = field_of(random_day_study(seed, **EXACT))
-    done = day_of(field, ("control", "envelopes")).done
+    day = day_of(field, ("control", "envelopes"))
+    done, issued = day.done, issue_envelopes(field, field.information.nowcast(), day.final)
     flow, limits = field.flow(done.p_kw, done.q_kvar), field.limits
-    held = (done.left_up == 0.0) & (done.left_down == 0.0)
+    held = (issued.left_up == 0.0) & (issued.left_down == 0.0)
     assert (flow.loading_percent <= limits.loading_max_percent + 1e-3)[held].all()
     assert (flow.vm_pu >= limits.vm_min_pu - 1e-5)[held].all()
     assert (flow.vm_pu <= limits.vm_max_pu + 1e-5)[held].all()

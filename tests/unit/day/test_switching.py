@@ -13,7 +13,7 @@ from gridcommons.day.expectation import expected_power
 from gridcommons.day.switching import _kept_promises, clusters_of, follow_balances
 from gridcommons.day.timeline import Stages, instruments_of, run_day
 from gridcommons.model.switches import positions
-from gridcommons.tasks import default_engines
+from gridcommons.tasks import default_engines, run
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +96,10 @@ def test_expectations_are_forecasts_of_what_nobody_controls(study):
     np.testing.assert_allclose(expected_power(exact, sure)[1], sure.q_kvar, atol=1e-9)
     assert clusters_of(field)[1].graph.clusters
     assert follow_balances(exact, sure).closed.dtype == np.bool_ and q_kvar.shape == p_kw.shape
+
+
+def test_refusals_are_told(study):
+    """In the table of what each instrument did."""
+    rows = run(replace(study, tasks={**study.tasks, "day": {}}), "day").tables["day_instruments"]
+    assert rows["switches_refused"].tolist() == [0.0] * study.time.steps
+    assert rows["switches_moved"].sum() > 0

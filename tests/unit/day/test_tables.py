@@ -13,7 +13,7 @@ from gridcommons.day.tables import ALONE, BASELINE, PLANNED, REALISED, Told, tab
 from gridcommons.day.timeline import Stages, run_alone
 from gridcommons.day.violations import find_broken
 from gridcommons.day.worth import (
-    account_of,
+    figures_of,
     held_back_kw,
     ledger_of,
     missing_by_member_kwh,
@@ -73,7 +73,7 @@ def told() -> Told:
         REALISED: flow,
     }
     postings = postings_of(ledger_of(field, day, flow))
-    accounts = [account_of(field, "all", day, flow)]
+    accounts = [figures_of(field, "all", day, flow)]
     less_kwh = stored_by_member_kwh(field, alone) - stored_by_member_kwh(field, day.done)
     cost = cost_alone(field, alone.p_kw)
     return Told(field, day, alone, flows, power_kw, postings, cost, less_kwh, accounts)
@@ -220,7 +220,13 @@ def test_what_did_not_take_part_is_told_as_nothing(told):
     bare = replace(told.day, tariff=None, market=None, trades=None)
     tables = dict(tables_of(replace(told, day=bare)))
     rows = tables["day_instruments"]
-    for name in ("tariff_max_per_kwh", "flexibility_bought_kw", "flexibility_missed_kw", "traded_kw"):
+    for name in (
+        "tariff_max_per_kwh",
+        "flexibility_bought_kw",
+        "flexibility_missed_kw",
+        "traded_kw",
+        "switches_refused",
+    ):
         assert rows[name].tolist() == [0.0] * 24
     assert np.asarray(tables["statements"]["bought_locally_kwh"]).tolist() == [0.0] * 8
 

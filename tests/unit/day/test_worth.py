@@ -12,9 +12,9 @@ from gridcommons.day.bills import postings_of
 from gridcommons.day.timeline import Stages
 from gridcommons.day.violations import find_broken
 from gridcommons.day.worth import (
-    account_of,
     cold_kelvin_hours,
     compare,
+    figures_of,
     held_back_kw,
     ledger_of,
     missing_by_member_kwh,
@@ -49,7 +49,7 @@ def test_each_row_is_the_day_with_these_instruments():
     assert list(found) == ["none", "envelopes alone", "all but envelopes", "all"]
     for label, chosen in (("none", ()), ("envelopes alone", ("envelopes",)), ("all", used)):
         day = day_of(field, chosen)
-        assert asdict(found[label]) == asdict(account_of(field, label, day, realised_flow(field, day)))
+        assert asdict(found[label]) == asdict(figures_of(field, label, day, realised_flow(field, day)))
     assert found["all but envelopes"].broken > found["all"].broken
     assert found["none"].held_back_kwh == 0.0 and found["envelopes alone"].held_back_kwh > 1.0
 
@@ -57,7 +57,7 @@ def test_each_row_is_the_day_with_these_instruments():
 def test_figures_of_a_day_follow_from_its_arrays():
     field, day = usual_field(), usual_day()
     flow = realised_flow(field, day)
-    account = account_of(field, "all", day, flow)
+    account = figures_of(field, "all", day, flow)
     assert account.worst_loading_percent == flow.loading_percent.max()
     assert account.lowest_vm_pu == flow.vm_pu.min()
     broken = find_broken(field, flow)
@@ -109,6 +109,6 @@ def test_what_a_car_lacks_is_missed_by_its_member():
 def test_a_day_without_prices_is_not_worth_money():
     field = field_of(replace(day_study(), prices=None))
     day = day_of(field)
-    account = account_of(field, "all", day, realised_flow(field, day))
+    account = figures_of(field, "all", day, realised_flow(field, day))
     assert np.isnan(account.members_pay) and np.isnan(account.operator_gets)
     assert account.worst_loading_percent > 50.0
