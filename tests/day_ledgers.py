@@ -30,7 +30,7 @@ def ledger_at(field, p_kw, tariff=None, market=None, trades=None, plan_kw=None, 
 
 def nothing_planned(field) -> Planned:
     nothing = np.zeros((field.study.time.steps, len(field.assets)))
-    return Planned(nothing, nothing, np.zeros((len(field.chained), len(nothing))))
+    return Planned(nothing, nothing, nothing, np.zeros((len(field.chained), len(nothing))))
 
 
 def random_field(rng, **day):
@@ -63,7 +63,9 @@ def random_trades(rng, field) -> Traded:
     net_kwh = rng.normal(0.0, 2.0, shape) * (rng.random(shape) < 0.7)
     net_kwh -= net_kwh.mean(axis=1, keepdims=True)
     price = rng.normal(0.15, 0.1, (shape[0], 1))
-    return Traded(np.maximum(net_kwh, 0.0), np.maximum(-net_kwh, 0.0), price * net_kwh)
+    sold_kwh = np.maximum(-net_kwh, 0.0)
+    offered_kw = sold_kwh / field.study.time.step_hours
+    return Traded(np.maximum(net_kwh, 0.0), sold_kwh, price * net_kwh, offered_kw)
 
 
 def random_tariff(rng, field) -> Tariffed:

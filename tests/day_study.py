@@ -78,7 +78,7 @@ def day_study(seed=1, *, homes=8, steps=24, minutes=60, rated_a=55.0, grid=None,
                 "offer_price_spread_per_kwh": 0.03,
                 "clearing": "central",
             },
-            "day": day,
+            "day": {"interval_minutes": 60, **day},
         },
         inputs_sha256=f"street {seed} {homes} {steps} {minutes} {rated_a}",
     )

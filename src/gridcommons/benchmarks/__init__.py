@@ -11,6 +11,7 @@ import platform
 from collections.abc import Callable
 from typing import Any
 
+from gridcommons.benchmarks.around_plan import envelopes_around_plan
 from gridcommons.benchmarks.clearing import clearing, clearing_feeders
 from gridcommons.benchmarks.control import control
 from gridcommons.benchmarks.envelopes import envelopes, envelopes_year
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
     "power-flow": power_flow,
     "envelopes": envelopes,
     "envelopes-year": envelopes_year,
+    "envelopes-around-plan": envelopes_around_plan,
     "control": control,
     "tariff": tariff,
     "clearing": clearing,

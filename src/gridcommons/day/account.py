@@ -24,24 +24,27 @@ class AccountError(GridcommonsError):
 
 @dataclass(frozen=True, eq=False)
 class Commitment:
-    """What was sold of one asset, to be settled exactly once.
+    """What was sold, to be settled exactly once.
 
     Parameters
     ----------
-    stage, asset, counterparty, reference : str
-        Who sold what to whom; ``reference`` is unique.
-    quantity_kw : (steps,)
-        Less load, 0 where nothing was sold [kW].
-    price_per_kwh : float
-        What is paid for each kWh.
+    stage, seller, counterparty, reference : str
+        Who sold what to whom: an asset, a member or a community; ``reference`` is unique.
+    quantity : (steps,)
+        A magnitude, 0 where nothing was sold: less load of an asset, or what a member or community gives.
+    price : (steps,)
+        What is paid for each unit over an hour.
+    unit : str
+        ``kW`` or ``kvar``.
     """
 
     stage: str
-    asset: str
+    seller: str
     counterparty: str
     reference: str
-    quantity_kw: FloatArray
-    price_per_kwh: float
+    quantity: FloatArray
+    price: FloatArray
+    unit: str = "kW"
 
 
 @dataclass(eq=False)
@@ -122,15 +125,14 @@ class Account:
         ValueError
             The reference was used before.
         """
-        if any(each.reference == commitment.reference for each in self.commitments):
-            raise ValueError(f"{commitment.reference}: sold before, and is settled once")
-        row = self.rows([commitment.asset])
-        sold = commitment.quantity_kw > 0.0
+        self._expect_new(commitment)
+        row = self.rows([commitment.seller])
+        sold = commitment.quantity > 0.0
         room_kw = self.plan_kw[:, row] - self.low_kw[:, row]
-        lacks = np.where(sold, commitment.quantity_kw, 0.0)[:, None] - room_kw
+        lacks = np.where(sold, commitment.quantity, 0.0)[:, None] - room_kw
         if (lacks > TOLERANCE_KW).any():
             raise self._error(commitment.stage, row, lacks, "sells more than its band has")
-        due_kw = self.plan_kw[:, row] - commitment.quantity_kw[:, None]
+        due_kw = self.plan_kw[:, row] - commitment.quantity[:, None]
         missing = np.where(sold[:, None], plan_kw[:, None] - due_kw, 0.0)
         if (missing > TOLERANCE_KW).any():
             raise self._error(commitment.stage, row, missing, "plans to deliver less than it sells")
@@ -138,6 +140,42 @@ class Account:
         most_kw = np.where(sold[:, None], self.plan_kw[:, row], self.high_kw[:, row])
         self.narrow(commitment.stage, row, self.low_kw[:, row], most_kw)
         self.commitments.append(commitment)
+
+    def promise(self, commitment: Commitment, room: FloatArray) -> None:
+        """Sell what a member or a community gives beside the plans of single assets.
+
+        Parameters
+        ----------
+        commitment : Commitment
+            What is sold.
+        room : (steps,)
+            All that its seller has of it; what it sold of it before is taken off.
+
+        Raises
+        ------
+        AccountError
+            It has not that much.
+        ValueError
+            The reference was used before.
+        """
+        self._expect_new(commitment)
+        before = [
+            each.quantity
+            for each in self.commitments
+            if (each.stage, each.seller, each.unit) == (commitment.stage, commitment.seller, commitment.unit)
+        ]
+        beyond = commitment.quantity - np.maximum(room - sum(before, np.zeros(len(room))), 0.0)
+        if (beyond > TOLERANCE_KW).any():
+            step = int(np.argmax(beyond))
+            raise AccountError(
+                f"{commitment.stage}: {commitment.seller} sells more than it has by {beyond[step]:.4g} "
+                f"{commitment.unit} in interval {step}; what is sold once cannot be sold again"
+            )
+        self.commitments.append(commitment)
+
+    def _expect_new(self, commitment: Commitment) -> None:
+        if any(each.reference == commitment.reference for each in self.commitments):
+            raise ValueError(f"{commitment.reference}: sold before, and is settled once")
 
     def check(self) -> None:
         """Hold all laws once more.

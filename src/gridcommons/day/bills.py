@@ -15,6 +15,7 @@ import numpy as np
 from gridcommons.day.day_ahead import flexibility_settings
 from gridcommons.day.field import Field
 from gridcommons.day.outcomes import Marketed, Realised, Scheduled, Tariffed, Traded
+from gridcommons.day.reactive_delivery import missed_kvar
 from gridcommons.flexibility.settlement import CUSTOMERS_OF, Account, settle
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.money import Posting, pay, post, round_together
@@ -111,6 +112,7 @@ def postings_of(ledger: Ledger) -> list[Posting]:
         *_tariff_postings(ledger),
         *_flexibility_postings(ledger),
         *_operator_postings(ledger),
+        *_reactive_postings(ledger),
     ]
 
 
@@ -250,7 +252,7 @@ def _flexibility_postings(ledger: Ledger) -> list[Posting]:
 
 
 def _operator_postings(ledger: Ledger) -> list[Posting]:
-    """Losses and reactive power, which the grid operator buys, and what missing the plan costs suppliers."""
+    """Losses, which the grid operator buys, and what missing the plan costs suppliers."""
     field, hours = ledger.field, ledger.field.study.time.step_hours
     price = ledger.prices.import_price_per_kwh
     suppliers = np.array(Parties.of(field.study.community).suppliers, dtype=object)
@@ -262,7 +264,19 @@ def _operator_postings(ledger: Ledger) -> list[Posting]:
         mine = (suppliers == name)[field.member_of]
         short_kw = np.abs(missed_kw[:, mine].sum(axis=1))
         postings += pay(name, BALANCE, "imbalance", float(np.abs(price) @ short_kw) * hours * share)
-    if ledger.scheduled is not None:
-        for name, paid in zip(field.hubs, ledger.scheduled.paid.tolist(), strict=True):
-            postings += pay(DSO, name, "reactive power", paid)
     return postings
+
+
+def _reactive_postings(ledger: Ledger) -> list[Posting]:
+    """Reactive power that communities sold, as far as their devices gave it."""
+    field, sold = ledger.field, ledger.scheduled
+    if sold is None:
+        return []
+    due_kvar = np.abs(sold.sold_kvar)
+    missed_share = np.divide(
+        missed_kvar(field, sold, ledger.done), due_kvar, out=np.zeros_like(due_kvar), where=due_kvar > 0.0
+    )
+    paid = (sold.paid * (1.0 - missed_share)).sum(axis=0)
+    names = [community for community, _ in field.connections]
+    due = {name: sum(paid[k] for k, each in enumerate(names) if each == name) for name in field.hubs}
+    return [each for name, amount in due.items() for each in pay(DSO, name, "reactive power", amount)]

@@ -17,6 +17,7 @@ from gridcommons.day.summary import summarise
 from gridcommons.day.tables import ALONE, BASELINE, PLANNED, REALISED, Told, tables_of
 from gridcommons.day.timeline import Stages, instruments_of, run_alone, run_day
 from gridcommons.day.worth import compare, ledger_of, realised_flow, stored_by_member_kwh
+from gridcommons.model.finer_intervals import in_finer_intervals
 from gridcommons.model.results import LazyTables, Result
 from gridcommons.model.study import Study
 from gridcommons.ports import Engines
@@ -34,6 +35,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     NotConvergedError
         An interval without operable load flow.
     """
+    study = in_finer_intervals(study, settings.interval_minutes)
     field = make_field(study, settings, engines)
     require_day(field)
     stages, instruments = Stages(field), instruments_of(field)

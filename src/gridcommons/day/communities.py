@@ -1,24 +1,80 @@
-"""Communities that plan heat and power: their schedules, and what they sell when a voltage is out."""
+"""Communities that plan heat and power: their schedules of the day before, and what they sell with them.
+
+What they have planned is one table of the whole day (``Scheduled``); whoever plans the rest of it anew writes
+over the intervals that are left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from gridcommons.day.field import Field
 from gridcommons.day.outcomes import Planned, Scheduled
+from gridcommons.model.grid import FloatArray, IntArray, Names
 from gridcommons.model.profiles import Profiles
 from gridcommons.model.settings import read_settings
+from gridcommons.model.study import Study
 from gridcommons.scheduling.capability import make_operator, schedule_horizon
-from gridcommons.scheduling.community import Community
+from gridcommons.scheduling.community import Community, Plan
 from gridcommons.scheduling.energy_hub import make_hub
+from gridcommons.scheduling.grid_operator import GridOperator
 from gridcommons.scheduling.horizon_result import HorizonResult
 from gridcommons.scheduling.requirements import require_scheduling
 from gridcommons.scheduling.settings import Settings
 
 SCHEDULING = "scheduling"
+
+
+@dataclass(frozen=True, eq=False)
+class Council:
+    """All communities of a day, and where they meet the grid.
+
+    Parameters
+    ----------
+    field : Field
+        The day.
+    with_round : bool
+        Whether the grid operator may buy reactive power.
+    """
+
+    field: Field
+    with_round: bool
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Settings of communities and rounds: those of the study's task ``scheduling``."""
+        asked = read_settings(Settings, self.field.study.tasks.get(SCHEDULING, {}), SCHEDULING)
+        return replace(asked, reactive_round=self.with_round and asked.reactive_round)
+
+    def rows_of(self, community: str) -> IntArray:
+        """Which connections are a community's."""
+        return np.flatnonzero([name == community for name, _ in self.field.connections])
+
+    @cached_property
+    def horizons(self) -> tuple[slice, ...]:
+        """Intervals that are planned at once."""
+        steps = self.field.study.time.steps
+        length = self.settings.horizon_hours * 60 // self.field.study.time.step_minutes
+        return tuple(slice(first, min(first + length, steps)) for first in range(0, steps, length))
+
+    def study(self, known: Profiles, margin_share: float) -> Study:
+        """The study as it is known, with limits that leave a margin."""
+        limits = self.field.study.limits.with_margin(margin_share)
+        return replace(self.field.study, profiles=known, limits=limits)
+
+    def operator(self, study: Study, steps: slice) -> GridOperator:
+        """The grid operator's view of some intervals."""
+        return make_operator(study, self.field.network, steps, self.field.engines.method)
+
+    def price(self, steps: slice) -> FloatArray:
+        """What energy costs."""
+        prices = self.field.study.prices
+        assert prices is not None  # refused before
+        return prices.import_price_per_kwh[steps]
 
 
 def schedule_communities(field: Field, known: Profiles, *, with_round: bool) -> Scheduled:
@@ -31,42 +87,88 @@ def schedule_communities(field: Field, known: Profiles, *, with_round: bool) -> 
     InfeasibleError
         A community has no schedule: which law cannot hold, when, and by how much.
     """
+    council = Council(field, with_round)
     # The interval is a forecast, too: what is bought leaves the room that envelopes leave.
-    limits = field.study.limits.with_margin(field.settings.envelope_margin_share)
-    study = replace(field.study, profiles=known, limits=limits)
-    asked = read_settings(Settings, study.tasks.get(SCHEDULING, {}), SCHEDULING)
-    settings = replace(asked, reactive_round=with_round and asked.reactive_round)
-    require_scheduling(study, settings)
-    assert study.prices is not None  # refused before
-    shape = (study.time.steps, len(field.scheduled))
-    place = {field.assets[k].asset: column for column, k in enumerate(field.scheduled.tolist())}
-    found = Scheduled(np.zeros(shape), np.zeros(shape), np.zeros(len(field.hubs)), np.zeros(shape[0]))
+    study = council.study(known, field.settings.envelope_margin_share)
+    require_scheduling(study, council.settings)
+    found: Scheduled | None = None
     start: Mapping[str, float] = {}
-    length = settings.horizon_hours * 60 // study.time.step_minutes
-    for first in range(0, study.time.steps, length):
-        steps = slice(first, min(first + length, study.time.steps))
-        communities = [Community(make_hub(study, name, steps, start), settings) for name in field.hubs]
-        operator = make_operator(study, field.network, steps, field.engines.method)
-        price = study.prices.import_price_per_kwh[steps]
-        result = schedule_horizon(communities, operator, settings, price)
+    for steps in council.horizons:
+        communities = [
+            Community(make_hub(study, name, steps, start), council.settings) for name in field.hubs
+        ]
+        operator = council.operator(study, steps)
+        result = schedule_horizon(communities, operator, council.settings, council.price(steps))
+        if found is None:
+            found = nothing_scheduled(council, result.final)
         start = {asset: state for plan in result.final.values() for asset, state in plan.end.items()}
-        _read(found, result, steps, place)
-        found.paid[:] += [result.paid_to(name) for name in field.hubs]
+        write_plans(found, council, result, steps)
+        found.seen_kw[steps] = field.net_kw(known)[steps, field.scheduled]
+    assert found is not None  # a window has an interval
     return found
 
 
 def with_schedules(field: Field, planned: Planned, scheduled: Scheduled) -> Planned:
     """Plans of everybody with those of communities that planned anew."""
-    plan_kw, plan_kvar = planned.plan_kw.copy(), planned.plan_kvar.copy()
-    plan_kw[:, field.scheduled], plan_kvar[:, field.scheduled] = scheduled.p_kw, scheduled.q_kvar
-    return replace(planned, plan_kw=plan_kw, plan_kvar=plan_kvar)
+    tables = (planned.plan_kw.copy(), planned.plan_kvar.copy(), planned.seen_kw.copy())
+    for table, theirs in zip(tables, (scheduled.p_kw, scheduled.q_kvar, scheduled.seen_kw), strict=True):
+        table[:, field.scheduled] = theirs
+    return replace(planned, plan_kw=tables[0], plan_kvar=tables[1], seen_kw=tables[2])
 
 
-def _read(found: Scheduled, result: HorizonResult, steps: slice, place: Mapping[str, int]) -> None:
-    for plan in result.final.values():
+def nothing_scheduled(council: Council, plans: Mapping[str, Plan]) -> Scheduled:
+    """A table of the whole day, still empty, with the states that these plans have."""
+    field, steps = council.field, council.field.study.time.steps
+    names: Names = tuple(name for plan in plans.values() for name in plan.states)
+
+    def table(columns: int) -> FloatArray:
+        return np.zeros((steps, columns))
+
+    assets, hubs, connections = len(field.scheduled), len(field.hubs), len(council.field.connections)
+    return Scheduled(
+        p_kw=table(assets),
+        q_kvar=table(assets),
+        seen_kw=table(assets),
+        state_name=np.array(names, dtype=np.str_),
+        state=table(len(names)),
+        heat_kw=table(hubs),
+        net_kw=table(connections),
+        sold_kvar=table(connections),
+        due_kvar=table(connections),
+        paid=table(connections),
+        planned_at=np.full((steps, hubs), -1, dtype=np.int64),
+        rounds=np.zeros(steps, dtype=np.int64),
+    )
+
+
+def write_plans(found: Scheduled, council: Council, result: HorizonResult, steps: slice) -> None:
+    """What some intervals are planned to be, and what was sold with it."""
+    field = council.field
+    device = {field.assets[k].asset: column for column, k in enumerate(field.scheduled.tolist())}
+    state = {name: column for column, name in enumerate(found.state_name.tolist())}
+    for name, plan in result.final.items():
         for day in plan.devices:
-            column = place.get(day.asset)
-            if column is not None:
+            if day.asset in device:
+                column = device[day.asset]
                 found.p_kw[steps, column], found.q_kvar[steps, column] = day.p_kw, day.q_kvar
-    bought = np.abs(result.outcome.bought_kvar).sum(axis=0) * result.time.step_hours
-    found.bought_kvarh[steps.start + result.outcome.called] = bought
+        for asset, values in plan.states.items():
+            found.state[steps, state[asset]] = values
+        found.heat_kw[steps, field.hubs.index(name)] = plan.heat_kw
+        found.net_kw[steps, council.rows_of(name)] = plan.p_kw.T
+    for step, price, bought_kvar, given_kvar in _sales(result):
+        place = steps.start + step
+        found.sold_kvar[place] += bought_kvar
+        found.due_kvar[place] = np.where(found.sold_kvar[place] != 0.0, given_kvar, 0.0)
+        found.paid[place] += price * bought_kvar * field.study.time.step_hours
+
+
+def _sales(result: HorizonResult) -> Iterator[tuple[int, FloatArray, FloatArray, FloatArray]]:
+    """Interval, price, what was bought beyond the schedules, and what is injected with it, (connections,)."""
+    outcome = result.outcome
+    for column, step in enumerate(outcome.called.tolist()):
+        yield (
+            step,
+            outcome.price_per_kvarh[:, column],
+            outcome.bought_kvar[:, column],
+            -outcome.after.q_kvar[step],
+        )

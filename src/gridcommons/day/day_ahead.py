@@ -152,7 +152,8 @@ def planned_by(
     if by_price and field.settings.battery_plan == "price" and len(field.batteries):
         stored_target = plan_batteries(field.batteries, _meters(field, p_kw))
         p_kw = operate(field, profiles, profiles, replace(free, stored_target=stored_target)).p_kw
-    planned = Planned(p_kw, field.net_kvar(p_kw, profiles), target, stored_target)
+    seen_kw = field.net_kw(profiles)
+    planned = Planned(p_kw, field.net_kvar(p_kw, profiles), seen_kw, target, stored_target)
     return planned if scheduled is None else with_schedules(field, planned, scheduled)
 
 

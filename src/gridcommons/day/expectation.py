@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from gridcommons.day.community_powers import community_powers
 from gridcommons.day.field import Field
-from gridcommons.day.outcomes import Realised
+from gridcommons.day.outcomes import Planned, Realised
 from gridcommons.model.grid import FloatArray
 
 
-def expected_power(field: Field, done: Realised) -> tuple[FloatArray, FloatArray]:
+def expected_power(field: Field, planned: Planned, done: Realised) -> tuple[FloatArray, FloatArray]:
     """Net and reactive power of all assets as they are known when each interval begins, (steps, assets) each.
 
     Cars, houses and batteries do what they are told then. What follows its profile within its envelope, and
@@ -17,8 +18,8 @@ def expected_power(field: Field, done: Realised) -> tuple[FloatArray, FloatArray
     """
     known = field.information.nowcast()
     p_kw = np.clip(field.net_kw(known), done.p_min_kw, done.p_max_kw)
-    told = np.concatenate([field.chained, field.stored, field.scheduled[~field.is_solar[field.scheduled]]])
+    told = np.concatenate([field.chained, field.stored])
     p_kw[:, told] = done.p_kw[:, told]
     q_kvar = field.net_kvar(p_kw, known)
-    q_kvar[:, field.scheduled] = done.q_kvar[:, field.scheduled]
+    p_kw[:, field.scheduled], q_kvar[:, field.scheduled] = community_powers(field, planned, known)
     return p_kw, q_kvar

@@ -135,6 +135,21 @@ class Field:
         return tuple(communities_of(self.study))
 
     @cached_property
+    def connections(self) -> tuple[tuple[str, str], ...]:
+        """Community and bus of each of their connections, community by community."""
+        members = communities_of(self.study)
+        return tuple(
+            (name, bus) for name in self.hubs for bus in dict.fromkeys(each.bus for each in members[name])
+        )
+
+    @cached_property
+    def connection_of(self) -> IntArray:
+        """Connection of each asset of a community, by position; -1 of all others, shape (assets,)."""
+        of_member, place = self.study.community.member_by_id, {c: k for k, c in enumerate(self.connections)}
+        owners = (of_member[asset.member] for asset in self.assets)
+        return np.array([place.get((owner.cluster, owner.bus), -1) for owner in owners], dtype=np.int64)
+
+    @cached_property
     def scheduled(self) -> IntArray:
         """Columns of what these communities control, community by community."""
         planned: list[int] = []
@@ -191,11 +206,6 @@ class Field:
         return np.array([k for k, (a, may) in enumerate(kinds) if may and isinstance(a, Pv)], dtype=np.int64)
 
     @cached_property
-    def is_solar(self) -> BoolArray:
-        """Solar plants, shape (assets,)."""
-        return np.array([isinstance(asset, Pv) for asset in self.assets], dtype=np.bool_)
-
-    @cached_property
     def followers(self) -> IntArray:
         """Columns of what may be moved and has no state that is planned."""
         with_state = np.concatenate([self.chained, self.stored])
@@ -246,10 +256,20 @@ class Field:
         distinct, which = np.unique(closed, axis=0, return_inverse=True)
         parts: list[tuple[IntArray, DayFlow]] = []
         for index, positions in enumerate(distinct):
-            steps = np.flatnonzero(which == index)
-            network = build_network(with_positions(self.study.grid, self.study.switches, positions))
+            steps, network = np.flatnonzero(which == index), self.network_of(positions)
             parts.append((steps, DayFlow.of(self._solve(network, p_kw[steps], q_kvar[steps]))))
         return DayFlow.joined(parts)
+
+    def network_of(self, closed: BoolArray) -> Network:
+        """The grid with its switches where they are told to be, shape (switches,)."""
+        key = closed.tobytes()
+        if key not in self._networks:
+            self._networks[key] = build_network(with_positions(self.study.grid, self.study.switches, closed))
+        return self._networks[key]
+
+    @cached_property
+    def _networks(self) -> dict[bytes, Network]:
+        return {}
 
     def _solve(self, network: Network, p_kw: FloatArray, q_kvar: FloatArray) -> FlowSolution:
         method = self.engines.method

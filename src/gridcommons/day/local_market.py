@@ -10,11 +10,11 @@ import numpy as np
 
 from gridcommons.day.expectation import expected_power
 from gridcommons.day.field import Field
-from gridcommons.day.outcomes import Realised, Traded
-from gridcommons.model.grid import BoolArray, IntArray
+from gridcommons.day.outcomes import Planned, Realised, Traded
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 from gridcommons.model.settings import read_settings
 from gridcommons.trading.community_day import CommunityDay
-from gridcommons.trading.contracts import Market, make_contracts
+from gridcommons.trading.contracts import ROUND_HOURS, Contracts, Market, make_contracts
 from gridcommons.trading.mechanisms import make_mechanism
 from gridcommons.trading.rounds import FixedDelay, Rounds, RoundSettings, find_rounds
 from gridcommons.trading.settings import Settings as TradingSettings
@@ -49,7 +49,9 @@ def rounds_of(field: Field, day: CommunityDay) -> Rounds:
     return find_rounds(day.p_kw, day.cluster_of, how, rng, day.news)
 
 
-def trade_locally(field: Field, done: Realised, joined: tuple[IntArray, BoolArray] | None = None) -> Traded:
+def trade_locally(
+    field: Field, planned: Planned, done: Realised, joined: tuple[IntArray, BoolArray] | None = None
+) -> Traded:
     """What members buy of each other, interval by interval.
 
     Parameters
@@ -59,7 +61,7 @@ def trade_locally(field: Field, done: Realised, joined: tuple[IntArray, BoolArra
         supplied if absent.
     """
     settings = trading_settings(field)
-    day = expected_day(field, done, settings)
+    day = expected_day(field, (planned, done), settings)
     rounds, steps, minutes = rounds_of(field, day), field.study.time.steps, field.study.time.step_minutes
     group = np.zeros((steps, len(day.clusters)), dtype=np.int64)
     supplied = np.ones(group.shape, dtype=np.bool_)
@@ -73,14 +75,26 @@ def trade_locally(field: Field, done: Realised, joined: tuple[IntArray, BoolArra
     shape = (steps, minutes, len(day.member))
     bought_kwh = contracts.bought_kw.reshape(shape).sum(axis=1) / 60.0
     paid = contracts.paid_per_h.reshape(shape).sum(axis=1) / 60.0
-    return Traded(np.maximum(bought_kwh, 0.0), np.maximum(-bought_kwh, 0.0), paid)
+    offered_kw = _offered_kw(contracts, rounds, day).reshape(shape).max(axis=1)
+    return Traded(np.maximum(bought_kwh, 0.0), np.maximum(-bought_kwh, 0.0), paid, offered_kw)
 
 
-def expected_day(field: Field, done: Realised, settings: TradingSettings) -> CommunityDay:
+def _offered_kw(contracts: Contracts, rounds: Rounds, day: CommunityDay) -> FloatArray:
+    """What each member offers to sell in each minute, by the round in force, (minutes, members) [kW]."""
+    offered_kw, column = np.zeros(day.p_kw.shape), {name: k for k, name in enumerate(day.member)}
+    for book in contracts.books:
+        orders, sold_kw = book.book.orders, np.zeros(len(column))
+        who = [column[name] for name in orders.member]
+        np.add.at(sold_kw, who, np.where(orders.is_buy, 0.0, orders.energy_kwh) / ROUND_HOURS)
+        offered_kw[int(rounds.effect_minute[book.round]) :] = sold_kw
+    return offered_kw
+
+
+def expected_day(field: Field, day: tuple[Planned, Realised], settings: TradingSettings) -> CommunityDay:
     """Meters as they are expected at each interval's start: set-points, and forecasts of the rest."""
     study, prices = field.study, field.study.prices
     assert prices is not None
-    expected_kw, _ = expected_power(field, done)
+    expected_kw, _ = expected_power(field, *day)
     members = study.community.members
     owners = np.eye(len(members))[field.member_of]
     names = tuple(member.member for member in members)
@@ -93,6 +107,7 @@ def expected_day(field: Field, done: Realised, settings: TradingSettings) -> Com
     expected_net_kw = expected_kw @ owners
     # A battery that keeps a meter at zero leaves rounding, which nobody orders.
     expected_net_kw[np.abs(expected_net_kw) < LEAST_KW] = 0.0
+    envelope_kw = _member_envelopes_kw(day[1], expected_kw, owners)
     net_kw = np.repeat(expected_net_kw, each, axis=0)
     return CommunityDay(
         member=names,
@@ -104,5 +119,19 @@ def expected_day(field: Field, done: Realised, settings: TradingSettings) -> Com
         feed_in_price_per_kwh=np.repeat(prices.export_price_per_kwh, each),
         retail_price_per_kwh=np.repeat(prices.import_price_per_kwh, each),
         limit_share=share,
+        envelope_kw=None if envelope_kw is None else np.repeat(envelope_kw, each, axis=1),
+        orders=study.orders,
         step_minutes=each,
     )
+
+
+def _member_envelopes_kw(done: Realised, expected_kw: FloatArray, owners: FloatArray) -> FloatArray | None:
+    """Least and most net power of each member, (2, steps, members) [kW]; None where nobody has an envelope.
+
+    What has none is expected to do what it does.
+    """
+    if not np.isfinite(done.p_max_kw).any():
+        return None
+    ends = (done.p_min_kw, done.p_max_kw)
+    low_kw, high_kw = (np.where(np.isfinite(end), end, expected_kw) @ owners for end in ends)
+    return np.stack([low_kw - LEAST_KW, high_kw + LEAST_KW])

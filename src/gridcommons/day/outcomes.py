@@ -23,6 +23,8 @@ class Planned:
     ----------
     plan_kw, plan_kvar : (steps, assets)
         Net power [kW], [kvar].
+    seen_kw : (steps, assets)
+        What the profile of each asset was expected to be when the plan was made [kW].
     target : (devices with a state, steps)
         State of each at the end of each interval [kWh or °C].
     stored_target : (batteries, steps)
@@ -31,6 +33,7 @@ class Planned:
 
     plan_kw: FloatArray
     plan_kvar: FloatArray
+    seen_kw: FloatArray
     target: FloatArray
     stored_target: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
@@ -96,20 +99,42 @@ class Marketed:
 class Scheduled:
     """What communities that plan heat and power do, and what they sold of reactive power.
 
+    Connections are those of each community, community by community.
+
     Parameters
     ----------
-    p_kw, q_kvar : (steps, scheduled assets)
-        Net power of what they control [kW], [kvar].
-    paid : (communities,)
-        What the grid operator pays each for reactive power [currency].
-    bought_kvarh : (steps,)
-        Reactive energy that it bought, injected and absorbed added up [kvarh].
+    p_kw, q_kvar, seen_kw : (steps, scheduled assets)
+        Net power of what they control [kW], [kvar]; what profiles were to be when it was planned [kW].
+    state_name : (states,)
+        Names of the states of their devices.
+    state : (steps, states)
+        States at the end of each interval.
+    heat_kw : (steps, communities)
+        Heat drawn from the district network [kW].
+    net_kw : (steps, connections)
+        Net power planned there [kW].
+    sold_kvar, due_kvar : (steps, connections)
+        Reactive power sold, and what must be injected for it; negative where absorbed, 0 where none [kvar].
+    paid : (steps, connections)
+        What the grid operator pays for it [currency].
+    planned_at : (steps, communities)
+        Interval at whose start each interval was planned last; -1 for the day before.
+    rounds : (steps,)
+        Rounds of reactive power held at the start of each interval.
     """
 
     p_kw: FloatArray
     q_kvar: FloatArray
+    seen_kw: FloatArray
+    state_name: Texts
+    state: FloatArray
+    heat_kw: FloatArray
+    net_kw: FloatArray
+    sold_kvar: FloatArray
+    due_kvar: FloatArray
     paid: FloatArray
-    bought_kvarh: FloatArray
+    planned_at: IntArray
+    rounds: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,11 +190,14 @@ class Traded:
         Energy that each bought and sold [kWh].
     paid : (steps, members)
         What each paid for it, negative where it received [currency].
+    offered_kw : (steps, members)
+        What each had offered to sell by the orders in force [kW].
     """
 
     bought_kwh: FloatArray
     sold_kwh: FloatArray
     paid: FloatArray
+    offered_kw: FloatArray
 
 
 def to_arrays(outcome: object, prefix: str = "") -> dict[str, npt.NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -31,6 +31,14 @@ class Settings:
         Time in which an error fades to 1/e: what is far ahead is less well known than what is near.
     neighbour_share : float
         Part of an error that all loads, or all plants, have in common.
+    interval_minutes : int
+        Longest interval: those of a study with longer ones are divided, each part with the same forecast.
+    redispatch_share : float
+        By how much a forecast must be off for communities to plan the rest of their horizon anew, as a share
+        of the most that they draw or feed in.
+    reactive_ahead_minutes : int
+        How far ahead the grid operator buys reactive power within the day; what is later is left to later
+        rounds.
     battery_plan : str
         ``meter``: batteries follow the meter of their member. ``price``: they plan the day before by its
         price, where an aggregator plans.
@@ -54,6 +62,9 @@ class Settings:
     temperature_error_c: float = 1.0
     error_memory_hours: float = 6.0
     neighbour_share: float = 0.3
+    interval_minutes: int = 15
+    redispatch_share: float = 0.1
+    reactive_ahead_minutes: int = 60
     battery_plan: Literal["meter", "price"] = "meter"
     envelope_margin_share: float = 0.02
     sharing_key: Literal["dynamic_prorata", "equal_maxmin", "virtual"] = "dynamic_prorata"
@@ -70,14 +81,27 @@ class Settings:
             for name in getattr(self, key)
             if name not in INSTRUMENTS
         ]
-        for name in ("load_error_share", "generation_error_share", "temperature_error_c"):
-            if not getattr(self, name) >= 0.0:
-                wrong.append(f"{name} {getattr(self, name):g}, expected 0 or more")
-        if not self.error_memory_hours > 0.0:
-            wrong.append(f"error_memory_hours {self.error_memory_hours:g}, expected above 0")
-        shares = ("neighbour_share", "internal_price_share", "imbalance_price_share")
-        for name in (*shares, "envelope_margin_share"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                wrong.append(f"{name} {getattr(self, name):g}, expected 0 to 1")
+        for names, holds, expected in _BOUNDS:
+            values = {name: getattr(self, name) for name in names}
+            wrong += [
+                f"{name} {value:g}, expected {expected}" for name, value in values.items() if not holds(value)
+            ]
         if wrong:
             raise ValueError("; ".join(wrong))
+
+
+_BOUNDS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str], ...] = (
+    (
+        ("load_error_share", "generation_error_share", "temperature_error_c", "redispatch_share"),
+        lambda value: value >= 0.0,
+        "0 or more",
+    ),
+    (("error_memory_hours",), lambda value: value > 0.0, "above 0"),
+    (("interval_minutes", "reactive_ahead_minutes"), lambda value: value >= 1, "1 or more"),
+    (
+        ("neighbour_share", "internal_price_share", "imbalance_price_share", "envelope_margin_share"),
+        lambda value: 0.0 <= value <= 1.0,
+        "0 to 1",
+    ),
+)
+"""What numbers must be."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gridcommons.day.bills import flexibility_accounts
+from gridcommons.day.reactive_delivery import missed_kvar, replanned
 from gridcommons.day.tables import ALONE, BASELINE, PLANNED, REALISED, Told
 from gridcommons.day.timeline import OperatingDay
 from gridcommons.day.violations import find_broken
@@ -41,10 +42,23 @@ def summarise(told: Told) -> dict[str, Any]:
         "missing_kwh": missing_kwh(field, day.done),
         "cold_kelvin_hours": cold_kelvin_hours(field, day.done),
         **_flexibility(told),
-        "reactive_bought_kvarh": 0.0 if day.scheduled is None else float(day.scheduled.bought_kvarh.sum()),
+        **_reactive(told),
         "switches_moved": switches_moved(day),
         "traded_kwh": 0.0 if day.trades is None else float(day.trades.bought_kwh.sum()),
         **_money(told),
+    }
+
+
+def _reactive(told: Told) -> dict[str, float]:
+    """Reactive energy of communities, and how often they planned anew within the day."""
+    sold, hours = told.day.scheduled, told.field.study.time.step_hours
+    if sold is None:
+        return {"reactive_bought_kvarh": 0.0, "reactive_missed_kvarh": 0.0, "communities_replanned": 0}
+    missed = missed_kvar(told.field, sold, told.day.done)
+    return {
+        "reactive_bought_kvarh": float(np.abs(sold.sold_kvar).sum()) * hours,
+        "reactive_missed_kvarh": float(missed.sum()) * hours,
+        "communities_replanned": int(replanned(sold).sum()),
     }
 
 

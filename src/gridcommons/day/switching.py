@@ -1,17 +1,28 @@
-"""Switches between clusters through the day: positions that follow the balances of each round.
+"""Switches between clusters through the day, in the order of a round.
 
-A change is made where it pays, in a safe order of operations, and only where what has been promised holds on
-the new topology: with all upper ends of the envelopes, and with all lower ones. Else the present one stays.
+Envelopes are those of the topology that an interval begins with; devices are told what to do within them; the
+balances that follow ask for positions. These are taken where what has been promised holds on them, with all
+upper ends of the envelopes and with all lower ones. Where it does not, envelopes are issued for the new
+topology first, and it is taken if devices that keep these still ask for it; else the present one stays.
+
+What an interval does depends on those before it alone. All intervals are worked out at once on the topologies
+that are known, and again from the first one on that turns out to be another.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from functools import cached_property
+
 import numpy as np
 
+from gridcommons.day.account import Account
+from gridcommons.day.envelope_issuer import Issuer
 from gridcommons.day.expectation import expected_power
 from gridcommons.day.field import Field
 from gridcommons.day.local_market import expected_day, rounds_of, trading_settings
-from gridcommons.day.outcomes import Realised, Switched
+from gridcommons.day.outcomes import Planned, Realised, Switched
+from gridcommons.day.real_time import live_the_day
 from gridcommons.model.clusters import ClusterMap
 from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.switches import positions
@@ -31,67 +42,169 @@ def clusters_of(field: Field) -> tuple[SwitchController, ClusterMap]:
     return controller, controller.find_clusters(study.grid, study.community.members, study.switches)
 
 
-def follow_balances(field: Field, done: Realised) -> Switched:
-    """Positions of each interval."""
-    settings = trading_settings(field)
-    controller, clusters = clusters_of(field)
-    day = expected_day(field, done, settings)
-    rounds = rounds_of(field, day)
-    wish = SwitchWish(settings.parallel_allowed, worth_hours=settings.worth_minutes / 60.0)
-    power = expected_power(field, done)
-    yard = Switchyard(field.study, clusters, controller, wish, _connected(field, power))
-    start = positions(field.study.switches)
-    nothing = np.zeros((len(rounds), len(clusters.graph.clusters)))
-    placed = yard.follow(day, rounds, nothing, start)
-    wanted = placed.closed[:: field.study.time.step_minutes]
-    return _kept_promises(field, done, power, (wanted, start))
+def live_with_switches(
+    issuer: Issuer, account: Account | None, *, control: bool
+) -> tuple[Realised, Switched]:
+    """The day with envelopes on the topology of each interval, and the topologies that it asks for."""
+    field, planned = issuer.field, issuer.planned
+    course = Course.at_rest(field)
+    while True:
+        done = live_the_day(field, planned, account, control=control, issued=issuer.on(course.ground))
+        course = Follower(field, planned, done, issuer).follow(course)
+        if course.settled == len(course.ground):
+            return done, Switched(course.closed, course.refused)
 
 
-def _connected(field: Field, power: tuple[FloatArray, FloatArray]) -> Connected:
-    """Power of every asset at the rows of the grid that it uses, by the minute."""
-    at = field.study.community.terminals(field.study.grid)
-    of_row = np.repeat(np.arange(len(power[0])), field.study.time.step_minutes)
-    p_kw, q_kvar = (part[:, at.asset] * at.share for part in power)
-    return Connected(at.bus, at.to_bus, p_kw, q_kvar, of_row, at.asset, at.share)
+def follow_balances(field: Field, planned: Planned, done: Realised) -> Switched:
+    """Positions of each interval, where no envelope depends on them."""
+    course = Follower(field, planned, done).follow(Course.at_rest(field))
+    return Switched(course.closed, course.refused)
 
 
-def _kept_promises(
-    field: Field, done: Realised, power: tuple[FloatArray, FloatArray], placed: tuple[BoolArray, BoolArray]
-) -> Switched:
-    """Positions that are wanted where they hold what was promised; else those of the interval before."""
-    wanted, start = placed
-    distinct, which = np.unique(np.vstack([start, wanted]), axis=0, return_inverse=True)
-    beyond = [_beyond(field, done, power, positions) for positions in distinct]
-    closed, refused, now = wanted.copy(), np.zeros(len(wanted), dtype=np.bool_), int(which[0])
-    for step, goal in enumerate(which[1:].tolist()):
-        worse = beyond[goal][step] > np.maximum(beyond[now][step], 0.0) + WORSE
-        refused[step] = goal != now and bool(worse.any())
-        now = now if refused[step] else goal
-        closed[step] = distinct[now]
-    return Switched(closed, refused)
+@dataclass(frozen=True, eq=False)
+class Course:
+    """How far a day with switches is worked out.
+
+    Parameters
+    ----------
+    ground : (steps, switches)
+        Positions for which the envelopes of each interval are issued.
+    closed : (steps, switches)
+        Positions that each interval ends with.
+    refused : (steps,)
+        Where others were wanted and not taken.
+    is_tried, is_given_up : (steps,)
+        Where envelopes are issued for positions that are wanted; where that was of no use.
+    settled : int
+        Intervals, from the first on, that are as they will be.
+    """
+
+    ground: BoolArray
+    closed: BoolArray
+    refused: BoolArray
+    is_tried: BoolArray
+    is_given_up: BoolArray
+    settled: int = 0
+
+    @classmethod
+    def at_rest(cls, field: Field) -> Course:
+        """Nothing worked out, and no switch moved."""
+        start, steps = positions(field.study.switches), field.study.time.steps
+        nowhere = np.zeros(steps, dtype=np.bool_)
+        ground = np.tile(start, (steps, 1))
+        return cls(ground, ground.copy(), nowhere, nowhere.copy(), nowhere.copy())
+
+    def again(self, step: int, ground: BoolArray, *, tried: bool = False, given_up: bool = False) -> Course:
+        """The day up to an interval, to be worked out from there with envelopes of other positions."""
+        changed = replace(self, ground=self.ground.copy(), settled=step)
+        changed.ground[step:] = ground
+        changed.is_tried[step], changed.is_given_up[step] = tried, given_up
+        return changed
 
 
-def _promised_kw(done: Realised, expected_kw: FloatArray) -> list[FloatArray]:
-    """Both ends of the envelopes, where there are any."""
-    if not np.isfinite(done.p_max_kw).any():
-        return []
-    return [np.where(np.isfinite(end), end, expected_kw) for end in (done.p_max_kw, done.p_min_kw)]
+@dataclass(frozen=True, eq=False)
+class Follower:
+    """Who moves the switches of a day, given what everybody does.
 
+    Parameters
+    ----------
+    field, planned, done
+        The day, its plans, and what everybody does.
+    issuer : Issuer, optional
+        Who issues envelopes; nobody if absent.
+    """
 
-def _beyond(
-    field: Field, done: Realised, power: tuple[FloatArray, FloatArray], closed: BoolArray
-) -> FloatArray:
-    """By how much a topology breaks each kind of limit at most, at all ends, shape (steps, kinds)."""
-    worst = np.full((len(power[0]), len(WORSE)), -np.inf)
-    limits = field.limits
-    for p_kw in (power[0], *_promised_kw(done, power[0])):
-        q_kvar = np.where(p_kw == power[0], power[1], p_kw * field.tan)
-        flow = field.flow(p_kw, q_kvar, np.tile(closed, (len(p_kw), 1)))
-        over = (
-            limits.vm_min_pu - flow.vm_pu,
-            flow.vm_pu - limits.vm_max_pu,
-            flow.loading_percent - limits.loading_max_percent,
+    field: Field
+    planned: Planned
+    done: Realised
+    issuer: Issuer | None = None
+
+    def follow(self, course: Course) -> Course:
+        """Positions of each interval, up to the first whose envelopes must be others than it has."""
+        course = replace(course, closed=course.closed.copy(), refused=course.refused.copy())
+        now = (
+            positions(self.field.study.switches) if not course.settled else course.closed[course.settled - 1]
         )
-        most = [np.nan_to_num(part, nan=-np.inf).max(axis=1, initial=-np.inf) for part in over]
-        worst = np.maximum(worst, np.stack(most, axis=1))
-    return worst
+        for step in range(course.settled, len(course.ground)):
+            ground, goal = course.ground[step], self.wanted[step]
+            if self.issuer is not None and (ground != now).any():
+                if not course.is_tried[step]:
+                    return course.again(step, now)
+                if (ground != goal).any() or not self._may_follow(step, now, goal):
+                    return course.again(step, now, given_up=True)
+            elif (goal != now).any() and self._is_worse(step, now, goal):
+                if self.issuer is not None and not course.is_given_up[step]:
+                    return course.again(step, goal, tried=True)
+                course.refused[step] = True
+                goal = now
+            now = course.closed[step] = goal
+        return replace(course, settled=len(course.ground))
+
+    @cached_property
+    def power(self) -> tuple[FloatArray, FloatArray]:
+        """What everybody is expected to draw when each interval begins, (steps, assets) each [kW], [kvar]."""
+        return expected_power(self.field, self.planned, self.done)
+
+    @cached_property
+    def wanted(self) -> BoolArray:
+        """Positions that the balances of each interval ask for, shape (steps, switches)."""
+        field, settings = self.field, trading_settings(self.field)
+        controller, clusters = clusters_of(field)
+        day = expected_day(field, (self.planned, self.done), settings)
+        rounds = rounds_of(field, day)
+        wish = SwitchWish(settings.parallel_allowed, worth_hours=settings.worth_minutes / 60.0)
+        yard = Switchyard(field.study, clusters, controller, wish, self._connected())
+        nothing = np.zeros((len(rounds), len(clusters.graph.clusters)))
+        placed = yard.follow(day, rounds, nothing, positions(field.study.switches))
+        return placed.closed[:: field.study.time.step_minutes]
+
+    def _connected(self) -> Connected:
+        """Power of every asset at the rows of the grid that it uses, by the minute."""
+        at = self.field.study.community.terminals(self.field.study.grid)
+        of_row = np.repeat(np.arange(len(self.power[0])), self.field.study.time.step_minutes)
+        p_kw, q_kvar = (part[:, at.asset] * at.share for part in self.power)
+        return Connected(at.bus, at.to_bus, p_kw, q_kvar, of_row, at.asset, at.share)
+
+    def _is_worse(self, step: int, now: BoolArray, goal: BoolArray) -> bool:
+        """Whether a limit is broken further on other positions by what was promised on the present ones."""
+        return _exceeds(self._beyond(goal)[step], self._beyond(now)[step])
+
+    def _may_follow(self, step: int, now: BoolArray, goal: BoolArray) -> bool:
+        """Whether envelopes issued for other positions hold there as those of the present ones do here."""
+        assert self.issuer is not None
+        issued = self.issuer.on(np.tile(now, (len(self.done.p_kw), 1)))
+        before = self._worst(now, (issued.p_min_kw, issued.p_max_kw))
+        return not _exceeds(self._beyond(goal)[step], before[step])
+
+    def _beyond(self, closed: BoolArray) -> FloatArray:
+        """By how much positions break each kind of limit at most with what was promised, (steps, kinds)."""
+        key = closed.tobytes()
+        if key not in self._known:
+            self._known[key] = self._worst(closed, (self.done.p_min_kw, self.done.p_max_kw))
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[bytes, FloatArray]:
+        return {}
+
+    def _worst(self, closed: BoolArray, promised_kw: tuple[FloatArray, FloatArray]) -> FloatArray:
+        """The same with both ends of some envelopes, and with what is expected within them."""
+        field, (expected_kw, expected_kvar), limits = self.field, self.power, self.field.limits
+        ends = [np.where(np.isfinite(end), end, expected_kw) for end in promised_kw]
+        inside_kw = np.clip(expected_kw, *promised_kw)
+        worst = np.full((len(expected_kw), len(WORSE)), -np.inf)
+        for p_kw in (inside_kw, *(ends if np.isfinite(promised_kw[1]).any() else ())):
+            q_kvar = np.where(p_kw == expected_kw, expected_kvar, p_kw * field.tan)
+            flow = field.flow(p_kw, q_kvar, np.tile(closed, (len(p_kw), 1)))
+            over = (
+                limits.vm_min_pu - flow.vm_pu,
+                flow.vm_pu - limits.vm_max_pu,
+                flow.loading_percent - limits.loading_max_percent,
+            )
+            most = [np.nan_to_num(part, nan=-np.inf).max(axis=1, initial=-np.inf) for part in over]
+            worst = np.maximum(worst, np.stack(most, axis=1))
+        return worst
+
+
+def _exceeds(beyond: FloatArray, before: FloatArray) -> bool:
+    return bool((beyond > np.maximum(before, 0.0) + WORSE).any())

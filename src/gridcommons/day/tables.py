@@ -11,7 +11,8 @@ import numpy as np
 from gridcommons.day.bills import flexibility_accounts, registers_of, residual_registers
 from gridcommons.day.field import DayFlow, Field
 from gridcommons.day.forecast_band import Band, forecast_bands
-from gridcommons.day.outcomes import Realised
+from gridcommons.day.outcomes import Realised, Scheduled
+from gridcommons.day.reactive_delivery import missed_kvar, replanned
 from gridcommons.day.timeline import OperatingDay
 from gridcommons.day.violations import Broken, at_rest, causes, find_broken
 from gridcommons.day.worth import DayFigures, held_back_kw, ledger_of, missing_by_member_kwh
@@ -166,11 +167,25 @@ def _instruments(told: Told) -> Columns:
         "flexibility_bought_kw": ordered_kw,
         "flexibility_missed_kw": told.missed_kw,
         "held_back_kw": held_back_kw(told.field, day),
-        "reactive_bought_kvar": nothing if day.scheduled is None else day.scheduled.bought_kvarh / hours,
+        **_reactive(told),
         "switches_refused": nothing if day.switched is None else day.switched.refused.astype(np.float64),
         "switches_moved": nothing if day.switched is None else _moved(day.switched.closed),
         "traded_kw": nothing if trades is None else trades.bought_kwh.sum(axis=1) / hours,
     }
+
+
+def _reactive(told: Told) -> dict[str, FloatArray]:
+    """Reactive power of communities, and where they planned anew."""
+    sold, nothing = told.day.scheduled, np.zeros(told.field.study.time.steps)
+    return {
+        "reactive_bought_kvar": nothing if sold is None else np.abs(sold.sold_kvar).sum(axis=1),
+        "reactive_missed_kvar": nothing if sold is None else _missed_kvar(told, sold),
+        "communities_replanned": nothing if sold is None else replanned(sold),
+    }
+
+
+def _missed_kvar(told: Told, sold: Scheduled) -> FloatArray:
+    return np.asarray(missed_kvar(told.field, sold, told.day.done).sum(axis=1))
 
 
 def _moved(closed: BoolArray) -> FloatArray:
@@ -211,16 +226,17 @@ def _envelopes(told: Told) -> Columns:
 def _commitments(told: Told) -> Columns:
     """Each interval of each commitment."""
     sold = told.day.account.commitments
-    rows = [(each, int(step)) for each in sold for step in np.flatnonzero(each.quantity_kw)]
+    rows = [(each, int(step)) for each in sold for step in np.flatnonzero(each.quantity)]
     step = np.array([at for _, at in rows], dtype=np.int64)
     return {
         "time": told.field.study.time.stamps()[step],
         "stage": text_column(each.stage for each, _ in rows),
-        "asset": text_column(each.asset for each, _ in rows),
+        "seller": text_column(each.seller for each, _ in rows),
         "counterparty": text_column(each.counterparty for each, _ in rows),
         "reference": text_column(each.reference for each, _ in rows),
-        "quantity_kw": np.array([each.quantity_kw[at] for each, at in rows], dtype=np.float64),
-        "price_per_kwh": np.array([each.price_per_kwh for each, _ in rows], dtype=np.float64),
+        "quantity": np.array([each.quantity[at] for each, at in rows], dtype=np.float64),
+        "unit": text_column(each.unit for each, _ in rows),
+        "price": np.array([each.price[at] for each, at in rows], dtype=np.float64),
     }
 
 

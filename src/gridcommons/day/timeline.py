@@ -10,14 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any, TypeVar
 
-import numpy as np
-
-from gridcommons.day.account import Account, Commitment
+from gridcommons.day.account import Account
+from gridcommons.day.account_entries import (
+    MARKET,
+    close,
+    open_account,
+    promise_reactive_power,
+    promise_trades,
+    replan,
+    sell,
+)
 from gridcommons.day.bills import is_settled
 from gridcommons.day.communities import schedule_communities, with_schedules
 from gridcommons.day.day_ahead import buy_flexibility, has_fleet, plan_alone, plan_baseline, publish_tariff
+from gridcommons.day.envelope_issuer import Issuer
 from gridcommons.day.field import Field
 from gridcommons.day.local_market import trade_locally
 from gridcommons.day.outcomes import (
@@ -31,14 +40,18 @@ from gridcommons.day.outcomes import (
     from_arrays,
     to_arrays,
 )
-from gridcommons.day.real_time import device_bounds_kw, live_the_day
+from gridcommons.day.real_time import live_the_day
+from gridcommons.day.redispatch import redispatch
 from gridcommons.day.settings import INSTRUMENTS
-from gridcommons.day.switching import clusters_of, follow_balances
+from gridcommons.day.switching import clusters_of, follow_balances, live_with_switches
 from gridcommons.trading.scenarios import joined_clusters
 
 Outcome = TypeVar("Outcome")
 
-MARKET = "market"
+Path = tuple[str, ...]
+"""Stages up to one: all that its outcome depends on."""
+
+Instruments = tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +62,9 @@ class OperatingDay:
     ----------
     instruments : tuple of str
         Which took part.
-    baseline, final : Planned
-        Plans before any instrument, and the schedules with which the day began.
+    baseline, final, live : Planned
+        Plans before any instrument, those with which the day began, and those that it followed: communities
+        plan anew.
     tariff, market, scheduled, switched, trades
         What each left; None where it took no part.
     account : Account
@@ -62,6 +76,7 @@ class OperatingDay:
     instruments: tuple[str, ...]
     baseline: Planned
     final: Planned
+    live: Planned
     tariff: Tariffed | None
     market: Marketed | None
     scheduled: Scheduled | None
@@ -78,7 +93,7 @@ def instruments_of(field: Field) -> tuple[str, ...]:
         "tariff": has_fleet(field),
         MARKET: has_fleet(field),
         "reactive": bool(field.hubs),
-        "control": len(field.chained) + len(field.stored) > 0,
+        "control": len(field.chained) + len(field.stored) + len(field.hubs) > 0,
         "envelopes": bool(field.is_controllable.any()) and not field.study.grid.is_three_phase,
         "switching": has_prices and can_switch(field),
         "trading": has_prices,
@@ -146,40 +161,76 @@ def run_day(stages: Stages, instruments: tuple[str, ...]) -> OperatingDay:
         before = planned
         tariff = stages.take(path, Tariffed, lambda: publish_tariff(field, before))
         planned = tariff.planned
-        _replan(field, account, "tariff", planned)
+        replan(field, account, "tariff", planned)
     if MARKET in instruments:
         path = (*path, MARKET)
         after, published = planned, tariff
         market = stages.take(path, Marketed, lambda: buy_flexibility(field, after, published))
         planned = market.planned
-        _sell(field, account, market)
-    if "reactive" in instruments:
-        path = (*path, "reactive")
-        known = field.information.seen(field.gates["schedules"])
-        scheduled = stages.take(path, Scheduled, lambda: schedule_communities(field, known, with_round=True))
-        planned = with_schedules(field, planned, scheduled)
-    flags = {name: name in instruments for name in ("control", "envelopes")}
-    path, final = (*path, *(name for name in flags if flags[name]), "day"), planned
-    done = stages.take(path, Realised, lambda: live_the_day(field, final, account, **flags))
-    _close(field, account, done)
-    switched, trades = _after_the_interval(stages, instruments, path, done)
+        sell(field, account, market)
+    final = live = planned
+    if field.hubs and {"reactive", "control"} & set(instruments):
+        path, final, live, scheduled = _communities(stages, instruments, path, planned)
+        promise_reactive_power(field, account, scheduled)
+    path, done, switched = _intervals(stages, instruments, path, (live, account))
+    close(field, account, done)
+    trades = _trades(stages, instruments, path, (live, done, switched))
+    if trades is not None:
+        promise_trades(field, account, trades)
     agreed = (tariff, market, scheduled)
-    return OperatingDay(instruments, baseline, final, *agreed, account, done, switched, trades)
+    return OperatingDay(instruments, baseline, final, live, *agreed, account, done, switched, trades)
 
 
-def _after_the_interval(
-    stages: Stages, instruments: tuple[str, ...], path: tuple[str, ...], done: Realised
-) -> tuple[Switched | None, Traded | None]:
-    """Switches, and trades among those that they join."""
-    field, switched, trades, joined = stages.field, None, None, None
-    if "switching" in instruments:
+def _communities(
+    stages: Stages, instruments: Instruments, path: Path, planned: Planned
+) -> tuple[Path, Planned, Planned, Scheduled]:
+    """Plans with the schedules of communities: of the day before, and as they plan anew through the day."""
+    field, rounds = stages.field, "reactive" in instruments
+    path = (*path, "reactive" if rounds else "schedules")
+    known = field.information.seen(field.gates["schedules"])
+    scheduled = stages.take(path, Scheduled, lambda: schedule_communities(field, known, with_round=rounds))
+    final = live = with_schedules(field, planned, scheduled)
+    if "control" in instruments:
+        path, before = (*path, "redispatch"), scheduled
+        scheduled = stages.take(path, Scheduled, lambda: redispatch(field, before, rounds=rounds))
+        live = with_schedules(field, planned, scheduled)
+    return path, final, live, scheduled
+
+
+def _intervals(
+    stages: Stages, instruments: Instruments, path: Path, given: tuple[Planned, Account]
+) -> tuple[Path, Realised, Switched | None]:
+    """What happens in each interval, and where switches stand."""
+    field, (planned, account), control = stages.field, given, "control" in instruments
+    path = (*path, *(name for name in ("control", "envelopes") if name in instruments))
+    issuer = Issuer(field, planned, field.information.nowcast())
+    if {"envelopes", "switching"} <= set(instruments):
         path = (*path, "switching")
-        switched = stages.take(path, Switched, lambda: follow_balances(field, done))
-        joined = joined_clusters(clusters_of(field)[1], switched.closed)
-    if "trading" in instruments:
-        path = (*path, "trading")
-        trades = stages.take(path, Traded, lambda: trade_locally(field, done, joined))
-    return switched, trades
+        both = cache(lambda: live_with_switches(issuer, account, control=control))
+        done = stages.take((*path, "day"), Realised, lambda: both()[0])
+        return path, done, stages.take(path, Switched, lambda: both()[1])
+
+    def live() -> Realised:
+        issued = issuer.usual if "envelopes" in instruments else None
+        return live_the_day(field, planned, account, control=control, issued=issued)
+
+    path = (*path, "day")
+    done = stages.take(path, Realised, live)
+    if "switching" not in instruments:
+        return path, done, None
+    path = (*path, "switching")
+    return path, done, stages.take(path, Switched, lambda: follow_balances(field, planned, done))
+
+
+def _trades(
+    stages: Stages, instruments: Instruments, path: Path, lived: tuple[Planned, Realised, Switched | None]
+) -> Traded | None:
+    """Local trades, among those whom the switches join."""
+    if "trading" not in instruments:
+        return None
+    field, (planned, done, switched) = stages.field, lived
+    joined = None if switched is None else joined_clusters(clusters_of(field)[1], switched.closed)
+    return stages.take((*path, "trading"), Traded, lambda: trade_locally(field, planned, done, joined))
 
 
 def run_alone(stages: Stages) -> Realised:
@@ -187,47 +238,6 @@ def run_alone(stages: Stages) -> Realised:
     field = stages.field
 
     def make() -> Realised:
-        return live_the_day(field, plan_alone(field), None, control=True, envelopes=False)
+        return live_the_day(field, plan_alone(field), None, control=True)
 
     return stages.take(("alone",), Realised, make)
-
-
-def open_account(field: Field, planned: Planned) -> Account:
-    """Bands as the devices are rated, before anything is sold: of all that is planned or held back."""
-    mine = np.concatenate([field.chained, field.stored, field.roofs])
-    known = field.information.seen(field.gates["baseline"])
-    low_kw, high_kw = device_bounds_kw(field, known)
-    for k in field.roofs.tolist():
-        low_kw[:, k] = -field.assets[k].rating_kw
-    plan_kw = planned.plan_kw[:, mine]
-    names = tuple(field.assets[k].asset for k in mine)
-    return Account(names, plan_kw.copy(), low_kw[:, mine], high_kw[:, mine])
-
-
-def _replan(field: Field, account: Account, name: str, planned: Planned) -> None:
-    account.replan(name, np.arange(len(account.asset)), planned.plan_kw[:, account.rows_of(field.row)])
-
-
-def _sell(field: Field, account: Account, market: Marketed) -> None:
-    """Each device commits what its plan gives of an award; then all others plan anew around it."""
-    for k, (device, award) in enumerate(zip(market.device.tolist(), market.award.tolist(), strict=True)):
-        asset, plan_kw = field.assets[device].asset, market.planned.plan_kw[:, device]
-        less_kw = np.maximum(market.before_kw[k] - plan_kw, 0.0)
-        aggregator = str(market.aggregator[award])
-        commitment = Commitment(
-            stage=MARKET,
-            asset=asset,
-            counterparty=aggregator,
-            reference=f"{MARKET} {award} {asset}",
-            quantity_kw=np.where(market.ordered_kw[award] > 0.0, less_kw, 0.0),
-            price_per_kwh=float(market.price_per_kwh[award]),
-        )
-        account.sell(commitment, plan_kw)
-    _replan(field, account, MARKET, market.planned)
-
-
-def _close(field: Field, account: Account, done: Realised) -> None:
-    """Envelopes narrow the bands, and what devices did is inside of what was left."""
-    rows, at = np.arange(len(account.asset)), account.rows_of(field.row)
-    account.narrow("envelopes", rows, done.p_min_kw[:, at], done.p_max_kw[:, at])
-    account.replan("day", rows, done.p_kw[:, at])

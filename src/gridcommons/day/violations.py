@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gridcommons.day.envelope_issuer import device_bounds_kw
 from gridcommons.day.field import DayFlow, Field
-from gridcommons.day.real_time import device_bounds_kw
 from gridcommons.day.timeline import OperatingDay
 from gridcommons.model.grid import FloatArray, IntArray, Names
 

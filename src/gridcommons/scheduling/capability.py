@@ -8,7 +8,7 @@ offers mend it. What a horizon ends with is what the next one begins with.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 
 from gridcommons.model.results import LazyTables, Result
 from gridcommons.model.study import Study
-from gridcommons.ports import Engines
+from gridcommons.ports import CommunityParty, Engines
 from gridcommons.powerflow.admittance import Network, build_network
 from gridcommons.powerflow.solution import Injections
 from gridcommons.scheduling.community import Community, Plan, ProgramSize
@@ -72,7 +72,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
 
 
 def schedule_horizon(
-    communities: list[Community],
+    communities: Sequence[CommunityParty],
     operator: GridOperator,
     settings: Settings,
     energy_price_per_kwh: np.ndarray[tuple[int], np.dtype[np.float64]],

@@ -19,9 +19,10 @@ from gridcommons.model.grid import S_BASE_KVA, FloatArray, IntArray
 from gridcommons.optimisation.apparent_power import opportunity_cost
 from gridcommons.optimisation.linear_model import Linear, matrix_of
 from gridcommons.powerflow.solution import Injections
-from gridcommons.scheduling.community import Community, imbalance_price, pay_imbalance
+from gridcommons.scheduling.community import Community
 from gridcommons.scheduling.constraints import REACTIVE_COST, price_of_active_power
 from gridcommons.scheduling.grid_operator import GridOperator
+from gridcommons.scheduling.promises import imbalance_price, pay_imbalance
 
 OPTIONS: dict[str, Any] = {
     "print_time": False,

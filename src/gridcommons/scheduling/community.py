@@ -27,6 +27,14 @@ from gridcommons.scheduling.constraints import (
 )
 from gridcommons.scheduling.energy_hub import EnergyHub
 from gridcommons.scheduling.messages import Award, Call, Exchange
+from gridcommons.scheduling.promises import (
+    IMBALANCE,
+    Promised,
+    breach_price,
+    imbalance_price,
+    keep_promises,
+    pay_imbalance,
+)
 from gridcommons.scheduling.settings import Settings
 from gridcommons.scheduling.shortfalls import explain
 
@@ -39,12 +47,6 @@ PRICED_SHARE = 1e-4
 
 SMALLEST_KVA = 1e-6
 """Error of S that is none [kVA]."""
-
-IMBALANCE = "imbalance"
-"""Name of the cost of leaving the schedule's active power."""
-
-BREACH_FACTOR = 100.0
-"""What a kvarh costs that is bought and not delivered, of ``shortage_price_per_kvarh``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +78,8 @@ class Plan:
         Heat drawn from the district network; load that is not served.
     cost : mapping of str to float
         What it pays, by what for; the exchange of reactive power with the grid aside.
-    end : mapping of str to float
-        States of its devices after the last interval.
+    states : mapping of str to (steps,)
+        States of its devices after each interval, by the names of ``Horizon.start``.
     """
 
     devices: tuple[DeviceDay, ...]
@@ -86,7 +88,12 @@ class Plan:
     heat_kw: FloatArray
     shed_kw: FloatArray
     cost: dict[str, float]
-    end: dict[str, float]
+    states: dict[str, FloatArray]
+
+    @property
+    def end(self) -> dict[str, float]:
+        """States after the last interval, with which another horizon begins."""
+        return {name: float(values[-1]) for name, values in self.states.items()}
 
 
 @dataclass(frozen=True)
@@ -114,11 +121,14 @@ class Community:
         What it has and needs.
     settings : Settings
         Its tariffs.
+    promised : Promised, optional
+        What it has sold before, where the rest of a horizon is planned anew.
     """
 
-    def __init__(self, hub: EnergyHub, settings: Settings) -> None:
+    def __init__(self, hub: EnergyHub, settings: Settings, promised: Promised | None = None) -> None:
         self.hub = hub
         self.settings = settings
+        self.promised = promised
         self._base: FloatArray | None = None
         self._now: FloatArray | None = None
         self._program: Program | None = None
@@ -146,25 +156,29 @@ class Community:
         return self._known(self._base)
 
     def schedule(self) -> bytes:
-        """Schedule itself, without anybody else; the message says what it will exchange.
+        """Schedule itself, once, without anybody else; the message says what it will exchange.
 
         Raises
         ------
         InfeasibleError
             Which law cannot hold, when, and by how much.
         """
+        if self._base is not None:
+            return self._message(0)
         program, fee = self.program, self._fee()
         model = _copy(program.model)
         model.add_cost(program.q_kvar * (fee * self.hub.hours), "reactive exchange")
+        if self.promised is not None:
+            self._keep_what_is_sold(model, self.promised.p_kw)
         try:
             optimum = model.solve(self.settings.mip_gap_share, self.settings.nodes_max)
         except InfeasibleError:
             raise InfeasibleError(explain(model, self.hub, program)) from None
         except NotConvergedError as error:
             raise NotConvergedError(f"{self._where()}: {error}") from None
-        found = optimum.x
+        found = optimum.x[: program.model.columns]
         self.size = ProgramSize.of(model, optimum.gap_share)
-        self._base = np.where(_whole(model), np.round(found), found)
+        self._base = np.where(_whole(program.model), np.round(found), found)
         self._base = self._now = self._respond(fee, is_committed=False)
         return self._message(0)
 
@@ -190,7 +204,7 @@ class Community:
     def plan(self) -> Plan:
         """What it does as things stand."""
         plan = read_plan(self.hub, self.program, self._known(self._now))
-        moved_kw = np.abs(plan.p_kw - self.program.p_kw.value(self.scheduled))
+        moved_kw = np.abs(plan.p_kw - self._sold_kw())
         paid = float((moved_kw * imbalance_price(self.hub, self.settings)).sum())
         return replace(plan, cost={**plan.cost, IMBALANCE: paid})
 
@@ -239,9 +253,8 @@ class Community:
         model = program.model.with_whole_fixed(base)
         model.add_cost(program.q_kvar * (price_per_kvarh * hours), "reactive exchange")
         stay_as_scheduled(model, program, base, hours)
-        if is_committed:
-            price = imbalance_price(self.hub, self.settings)
-            pay_imbalance(model, program.p_kw, program.p_kw.value(base), price)
+        if is_committed or self.promised is not None:
+            self._keep_what_is_sold(model, self._sold_kw())
         if bought is not None:
             self._hold_bought(model, *bought)
         of_converter = self.hub.connections_of(program.priced.asset)
@@ -250,6 +263,15 @@ class Community:
         x = model.solve_refined(partial(missing_tangents, program.priced))
         return x[: program.model.columns]
 
+    def _sold_kw(self) -> FloatArray:
+        """Active power that is sold already: as promised, else as scheduled, (connections, steps) [kW]."""
+        return self.program.p_kw.value(self.scheduled) if self.promised is None else self.promised.p_kw
+
+    def _keep_what_is_sold(self, model: LinearModel, sold_kw: FloatArray) -> None:
+        pay_imbalance(model, self.program.p_kw, sold_kw, imbalance_price(self.hub, self.settings))
+        if self.promised is not None:
+            keep_promises(model, self.program, self.promised, breach_price(self.hub, self.settings))
+
     def _hold_bought(self, model: LinearModel, called: IntArray, bought_kvar: FloatArray) -> None:
         """ΔQ as bought in the hours that were called; what is short of it costs more than anything else."""
         program, base = self.program, self._known(self._base)
@@ -257,8 +279,7 @@ class Community:
         short_kvar, over_kvar = (model.variable(base_kvar.shape) for _ in range(2))
         held = program.q_kvar[:, called] - short_kvar + over_kvar
         model.require_equal("reactive power as bought", held, base_kvar - bought_kvar)
-        weight = BREACH_FACTOR * self.settings.shortage_price_per_kvarh * self.hub.hours
-        model.add_cost((short_kvar + over_kvar) * weight, "breach")
+        model.add_cost((short_kvar + over_kvar) * breach_price(self.hub, self.settings), "breach")
 
 
 def _copy(model: LinearModel) -> LinearModel:
@@ -270,18 +291,6 @@ def _copy(model: LinearModel) -> LinearModel:
 
 def _whole(model: LinearModel) -> Any:
     return np.concatenate(model.whole)
-
-
-def imbalance_price(hub: EnergyHub, settings: Settings) -> FloatArray:
-    """What a kW over an interval costs by which the schedule's active power is left, shape (steps,)."""
-    return settings.imbalance_share * price_of_active_power(hub) * hub.hours
-
-
-def pay_imbalance(model: LinearModel, p_kw: Linear, scheduled_kw: FloatArray, price: FloatArray) -> None:
-    """Active power of the schedule is sold already: what leaves it is paid for, either way."""
-    up_kw, down_kw = (model.variable(p_kw.shape) for _ in range(2))
-    model.require_equal(IMBALANCE, p_kw - scheduled_kw - up_kw + down_kw)
-    model.add_cost((up_kw + down_kw) * price, IMBALANCE)
 
 
 def stay_as_scheduled(model: LinearModel, program: Program, base: FloatArray, hours: float) -> None:
@@ -315,11 +324,11 @@ def missing_tangents(priced: Priced, x: FloatArray) -> Linear | None:
 def read_plan(hub: EnergyHub, program: Program, x: FloatArray) -> Plan:
     """A point of the program as a plan."""
     devices: list[DeviceDay] = []
-    end: dict[str, float] = {}
+    states: dict[str, FloatArray] = {}
     for each in program.operations:
         columns = (each.p_kw.value(x), each.q_kvar.value(x), each.heat_kw.value(x), each.soc_share(x))
         devices += [DeviceDay(name, *(part[k] for part in columns)) for k, name in enumerate(each.asset)]
-        end |= each.end(x)
+        states |= each.states(x)
     shed_kw = program.shed_kw.value(x)
     cost = program.model.cost_by_name(x)
     p_kw, q_kvar = program.priced.p_kw.value(x), program.priced.q_kvar.value(x)
@@ -332,7 +341,7 @@ def read_plan(hub: EnergyHub, program: Program, x: FloatArray) -> Plan:
         heat_kw=program.heat_kw.value(x),
         shed_kw=shed_kw.sum(axis=0),
         cost=cost,
-        end=end,
+        states=states,
     )
 
 

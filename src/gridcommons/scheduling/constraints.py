@@ -25,7 +25,7 @@ from gridcommons.optimisation.devices.boiler import operate_boilers
 from gridcommons.optimisation.devices.community_heat_pump import operate_heat_pumps
 from gridcommons.optimisation.devices.demand_response import operate_demand_response
 from gridcommons.optimisation.devices.heat_store import operate_heat_stores
-from gridcommons.optimisation.devices.operation import Horizon, Operation
+from gridcommons.optimisation.devices.operation import Horizon, Operation, Past
 from gridcommons.optimisation.devices.planned_chains import operate_cars, operate_houses
 from gridcommons.optimisation.devices.pv import operate_pv
 from gridcommons.optimisation.devices.smart_boiler import operate_smart_boilers
@@ -234,11 +234,16 @@ def has_heat(hub: EnergyHub, operations: Sequence[Operation]) -> bool:
 
 
 def pay_heat_peak(model: LinearModel, hub: EnergyHub, heat_kw: Linear, settings: Settings) -> None:
-    """c_H,var · highest heat of each local day, and c_H,fix; of a day that is held in part, that part."""
+    """c_H,var · highest heat of each local day, and c_H,fix; of a day that is held in part, that part.
+
+    Where the rest of a horizon is planned, the peak of the day that goes on is no lower than it was.
+    """
+    past = hub.horizon.past or Past()
     day = hub.horizon.profiles.time.local_clock()[0]
     day = day - day[0]
-    part = np.bincount(day) * hub.hours / _hours_of_days(hub)
-    peak_kw = model.variable(part.shape)
+    first = np.arange(day[-1] + 1) == 0
+    part = (np.bincount(day) * hub.hours + first * past.hours) / _hours_of_days(hub)
+    peak_kw = model.variable(part.shape, lower=first * past.heat_peak_kw)
     of_steps = stack([peak_kw[k : k + 1] for k in day])
     model.require("heat peak", of_steps - heat_kw, lower=0.0)
     model.add_cost(peak_kw * (settings.heat_peak_price_per_kw_day * part), "heat peak")

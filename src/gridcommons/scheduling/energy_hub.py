@@ -16,7 +16,7 @@ from gridcommons.model.study import Study
 from gridcommons.model.tariffs import Prices
 from gridcommons.model.time import TimeAxis
 from gridcommons.optimisation.devices.heat_pump import OUTDOOR
-from gridcommons.optimisation.devices.operation import Horizon
+from gridcommons.optimisation.devices.operation import Horizon, Past
 
 PLANNED_WITHOUT_FLAG = ("boiler", "heat_store")
 """Kinds without electric power: they have no ``flexible`` and are planned where their member opted in."""
@@ -101,7 +101,9 @@ def is_planned(asset: Asset, member: Member) -> bool:
     return member.opted_in and (asset.flexible or asset.kind in PLANNED_WITHOUT_FLAG)
 
 
-def make_hub(study: Study, name: str, steps: slice, start: Mapping[str, float]) -> EnergyHub:
+def make_hub(
+    study: Study, name: str, steps: slice, start: Mapping[str, float], past: Past | None = None
+) -> EnergyHub:
     """One community over some intervals of a study.
 
     Parameters
@@ -114,6 +116,8 @@ def make_hub(study: Study, name: str, steps: slice, start: Mapping[str, float]) 
         Which intervals.
     start : mapping of str to float
         States of its assets where other intervals were planned before.
+    past : Past, optional
+        What is over, where the rest of a horizon is planned anew.
     """
     members = {member.member: member for member in communities_of(study)[name]}
     bus = tuple(dict.fromkeys(member.bus for member in members.values()))
@@ -134,7 +138,7 @@ def make_hub(study: Study, name: str, steps: slice, start: Mapping[str, float]) 
         heat_demand_kw=np.array(
             [_heat_taken_kw(asset, profiles, fixed_kw[k]) for k, asset in enumerate(fixed)]
         ).reshape(fixed_kw.shape),
-        horizon=Horizon(_own_profiles(profiles, planned), dict(start)),
+        horizon=Horizon(_own_profiles(profiles, planned), dict(start), past),
         prices=_prices_of(study, steps),
         p_min_kw=low_kw,
         p_max_kw=high_kw,

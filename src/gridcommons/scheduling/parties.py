@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gridcommons.model.errors import GridcommonsError
 from gridcommons.model.messages import MessageError
 from gridcommons.ports import CommunityParty
-from gridcommons.scheduling.messages import Exchange
+from gridcommons.scheduling.messages import Award, Call, Exchange
 
 ANSWER_S = 300.0
 """How long an answer may take that another process works on [s]."""
@@ -32,6 +32,39 @@ class Refusal:
     community: str
     round: int
     reason: str
+
+
+class Standing:
+    """A community that keeps to the plan that it has: the same exchange, whatever is asked.
+
+    Parameters
+    ----------
+    exchange : Exchange
+        What it does.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.exchange.community
+
+    def schedule(self) -> bytes:
+        """What it does."""
+        return self._say(0)
+
+    def answer(self, message: bytes) -> bytes:
+        """The same at any price."""
+        return self._say(Call.from_bytes(message).round)
+
+    def deliver(self, message: bytes) -> bytes:
+        """The same whatever is bought."""
+        return self._say(Award.from_bytes(message).round)
+
+    def _say(self, number: int) -> bytes:
+        return replace(self.exchange, round=number).to_bytes()
 
 
 def _work(party: CommunityParty, method: str, message: bytes) -> tuple[bytes, CommunityParty]:

@@ -25,7 +25,8 @@ def account(steps=3):
 
 
 def sale(quantity_kw, reference="r1", asset="car"):
-    return Commitment("market", asset, "DSO", reference, np.asarray(quantity_kw, float), 0.2)
+    quantity = np.asarray(quantity_kw, float)
+    return Commitment("market", asset, "DSO", reference, quantity, np.full(len(quantity), 0.2))
 
 
 def column(*values):
@@ -144,7 +145,7 @@ def test_whatever_is_asked_the_laws_hold(seed):
         except AccountError:
             assert np.array_equal(low_kw, of.low_kw) and np.array_equal(high_kw, of.high_kw)
         if len(of.commitments) > count:
-            sold_kw += of.commitments[-1].quantity_kw
+            sold_kw += of.commitments[-1].quantity
         assert (of.low_kw >= low_kw).all() and (of.high_kw <= high_kw).all()
         of.check()
     # Nobody plans more than before in between, so that all sales together fit what there was at first.

@@ -180,7 +180,9 @@ def test_a_day_by_hand():
     field = field_of(replace(study, community=Community(members, study.community.assets)))
     p_kw = np.zeros((1, len(field.assets)))
     p_kw[0, field.row["load0"]], p_kw[0, field.row["roof1"]] = 4.0, -1.0
-    trades = Traded(np.array([[0.5, 0.0]]), np.array([[0.0, 0.5]]), np.array([[0.09, -0.09]]))
+    trades = Traded(
+        np.array([[0.5, 0.0]]), np.array([[0.0, 0.5]]), np.array([[0.09, -0.09]]), np.array([[0.0, 0.5]])
+    )
     plan_kw = p_kw.copy()
     plan_kw[0, field.row["load0"]] = 2.0
     postings = postings_of(ledger_at(field, p_kw, trades=trades, plan_kw=plan_kw, losses_kw=0.1 * one))

@@ -38,7 +38,7 @@ def test_what_they_control_is_nobody_elses(days):
     field, _ = days
     assert len(field.hubs) == 2 and len(field.scheduled) > 5
     assert not field.is_controllable[field.scheduled].any()
-    assert instruments_of(field) == ("reactive", "trading")
+    assert instruments_of(field) == ("reactive", "control", "trading")
 
 
 def test_with_a_table_of_scheduling_alone_they_plan(study):
@@ -59,7 +59,7 @@ def test_reactive_power_is_bought_where_a_voltage_is_out_and_mends_it(days):
     least = {name: np.nanmin(realised_flow(field, day).vm_pu) for name, day in days.items()}
     floor = float(field.limits.vm_min_pu.max())
     assert least["without"] < floor < least["with"]
-    assert days["with"].scheduled.bought_kvarh.sum() > 0.0
+    assert np.abs(days["with"].scheduled.sold_kvar).sum() > 0.0
     assert days["without"].scheduled is None
 
 
@@ -70,8 +70,10 @@ def test_it_is_paid_for_once_by_who_buys_it(days):
     paid = {
         each.party: float(each.amount) for each in rows if each.item == "reactive power" and each.amount > 0
     }
-    expected = dict(zip(field.hubs, day.scheduled.paid, strict=True))
-    assert paid == pytest.approx(
+    expected = dict.fromkeys(field.hubs, 0.0)
+    for (name, _), amount in zip(field.connections, day.scheduled.paid.sum(axis=0), strict=True):
+        expected[name] += amount
+    assert paid and paid == pytest.approx(
         {name: amount for name, amount in expected.items() if amount > 0.005}, abs=0.01
     )
 

@@ -8,11 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from day_study import EXACT, day_of, day_study, field_of, random_day_study, usual_field
+from gridcommons.day.account_entries import open_account
 from gridcommons.day.day_ahead import plan_baseline
-from gridcommons.day.real_time import device_bounds_kw, issue_envelopes, live_the_day
-from gridcommons.day.timeline import open_account
+from gridcommons.day.envelope_issuer import Issuer, device_bounds_kw
+from gridcommons.day.real_time import live_the_day
 
 SEEDS = st.integers(0, 10_000)
+
+
+def issuer_of(field, planned):
+    """Envelopes as things are expected at each interval's start."""
+    return Issuer(field, planned, field.information.nowcast())
 
 
 def test_devices_are_bounded_by_their_ratings():
@@ -51,7 +57,7 @@ def test_what_is_promised_and_what_is_sold_is_kept(seed, control):
     assert (day.done.p_kw <= day.done.p_max_kw + 1e-9)[:, moved].all()
     assert (day.done.p_kw >= day.done.p_min_kw - 1e-9)[:, moved].all()
     for each in day.account.commitments:
-        row, sold = field.row[each.asset], each.quantity_kw > 0.0
+        row, sold = field.row[each.seller], each.quantity > 0.0
         assert (day.done.p_kw[sold, row] <= day.market.planned.plan_kw[sold, row] + 1e-6).all()
     day.account.check()
 
@@ -62,7 +68,7 @@ def test_on_a_known_day_no_limit_is_broken_that_could_be_kept(seed):
     """Without errors the day within its envelopes is inside all limits, unless rest itself is not."""
     field = field_of(random_day_study(seed, **EXACT))
     day = day_of(field, ("control", "envelopes"))
-    done, issued = day.done, issue_envelopes(field, field.information.nowcast(), day.final)
+    done, issued = day.done, issuer_of(field, day.final).of_devices(field.network)
     flow, limits = field.flow(done.p_kw, done.q_kvar), field.limits
     held = (issued.left_up == 0.0) & (issued.left_down == 0.0)
     assert (flow.loading_percent <= limits.loading_max_percent + 1e-3)[held].all()
@@ -84,20 +90,20 @@ def test_envelopes_are_there_because_the_day_needs_them():
 def test_envelopes_are_issued_around_the_plans_with_what_is_expected():
     field = usual_field()
     planned = plan_baseline(field)
-    expected = field.information.nowcast()
-    issued = issue_envelopes(field, expected, planned)
-    done = live_the_day(field, planned, None, control=True, envelopes=True)
+    issuer = issuer_of(field, planned)
+    issued = issuer.of_devices(field.network)
+    done = live_the_day(field, planned, None, control=True, issued=issuer.usual)
     moved = field.is_controllable
     assert done.p_max_kw[:, moved].tobytes() == issued.p_max_kw.tobytes()
     assert done.p_min_kw[:, moved].tobytes() == issued.p_min_kw.tobytes()
-    later = issue_envelopes(field, field.information.meters(), planned)
+    later = Issuer(field, planned, field.information.meters()).of_devices(field.network)
     assert not np.array_equal(issued.p_max_kw, later.p_max_kw)
 
 
 def test_what_is_realised_is_measured_on_the_real_profiles():
     field = usual_field()
     planned = plan_baseline(field)
-    done = live_the_day(field, planned, open_account(field, planned), control=True, envelopes=False)
+    done = live_the_day(field, planned, open_account(field, planned), control=True)
     real = field.information.meters()
     fixed = ~field.is_controllable
     assert np.array_equal(done.p_kw[:, fixed], field.net_kw(real)[:, fixed])
@@ -112,7 +118,7 @@ def test_what_was_sold_is_not_taken_back_in_a_colder_day():
     rows = account.rows(field.assets[k].asset for k in field.chained)
     plan_kw = account.plan_kw[:, rows]
     account.narrow("market", rows, account.low_kw[:, rows], plan_kw)
-    done = live_the_day(field, planned, account, control=True, envelopes=False)
+    done = live_the_day(field, planned, account, control=True)
     assert (done.wanted_kw[:, field.chained] > plan_kw + 0.1).any()
     assert (done.p_kw[:, field.chained] <= plan_kw + 1e-9).all()
 
@@ -122,6 +128,6 @@ def test_where_the_grid_allows_less_than_was_promised_to_draw_the_grid_is_kept()
     planned = plan_baseline(field)
     account = open_account(field, planned)
     mine = account.rows_of(field.row)
-    done = live_the_day(field, planned, account, control=True, envelopes=True)
+    done = live_the_day(field, planned, account, control=True, issued=issuer_of(field, planned).usual)
     assert (done.p_max_kw[:, mine] < planned.plan_kw[:, mine] - 1.0).any()
     assert (done.p_kw <= done.p_max_kw + 1e-9)[:, field.is_controllable].all()

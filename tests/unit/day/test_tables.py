@@ -31,11 +31,12 @@ COLUMNS = {
     "commitments": [
         "time",
         "stage",
-        "asset",
+        "seller",
         "counterparty",
         "reference",
-        "quantity_kw",
-        "price_per_kwh",
+        "quantity",
+        "unit",
+        "price",
     ],
     "postings": ["party", "counterparty", "item", "amount"],
     "statements": [
@@ -168,11 +169,12 @@ def test_what_each_instrument_did_in_each_interval(told, tables):
 
 def test_commitments_are_those_of_the_account(told, tables):
     rows, sold = tables["commitments"], told.day.account.commitments
-    assert len(rows["time"]) == sum(int((each.quantity_kw != 0.0).sum()) for each in sold) > 5
+    assert len(rows["time"]) == sum(int((each.quantity != 0.0).sum()) for each in sold) > 5
     for each in sold:
         at = rows["reference"] == each.reference
-        assert np.array_equal(rows["quantity_kw"][at], each.quantity_kw[each.quantity_kw != 0.0])
-        assert set(rows["asset"][at]) <= {each.asset}
+        assert np.array_equal(rows["quantity"][at], each.quantity[each.quantity != 0.0])
+        assert set(rows["seller"][at]) <= {each.seller} and set(rows["unit"][at]) <= {each.unit}
+        assert np.array_equal(rows["price"][at], each.price[each.quantity != 0.0])
 
 
 def test_what_is_missed_is_what_was_sold_and_not_given(told):
@@ -232,6 +234,6 @@ def test_what_did_not_take_part_is_told_as_nothing(told):
 
 
 def test_an_empty_table_is_not_written():
-    result = run(day_study(rated_a=400.0, without=["market"]), "day")
+    result = run(day_study(rated_a=400.0, without=["market", "trading"]), "day")
     assert "commitments" not in result.tables and "violations" not in result.tables
     assert "worth" not in result.tables and "statements" in result.tables

@@ -29,7 +29,7 @@ def operate_heat_stores(model: LinearModel, stores: Sequence[HeatStore], horizon
     filled_kw = model.variable(shape, lower=-np.inf)
     change_kwh = stored_kwh - before(stored_kwh, start_kwh)
     model.require_equal("heat store: stored heat", change_kwh - filled_kw * horizon.hours)
-    end_no_lower(model, "heat store", stored_kwh, (start_kwh, usual_kwh))
+    end_no_lower(model, "heat store", stored_kwh, horizon.lowest_ends(stores, usual_kwh.tolist()))
     nil = nothing(stores, horizon)
     return Operation(
         names_of(stores),

@@ -18,6 +18,24 @@ from gridcommons.optimisation.linear_model import Linear, constant, stack
 
 
 @dataclass(frozen=True, eq=False)
+class Past:
+    """What is over of a horizon of which the rest is planned anew.
+
+    Parameters
+    ----------
+    began : mapping of str to float
+        States before the first interval of all, as in ``Horizon.start``.
+    heat_peak_kw, hours : float
+        Highest heat drawn from the district network on the local day that goes on, and the length of what is
+        over of that day [kW], [h].
+    """
+
+    began: Mapping[str, float] = field(default_factory=dict)
+    heat_peak_kw: float = 0.0
+    hours: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
 class Horizon:
     """The intervals that are planned at once.
 
@@ -28,10 +46,13 @@ class Horizon:
     start : mapping of str to float
         State of an asset before the first of them, where other intervals were planned before: energy [kWh],
         temperature [°C] or heat of a boiler [kW]; the others start as their ratings say.
+    past : Past, optional
+        What is over, where these are the rest of a horizon.
     """
 
     profiles: Profiles
     start: Mapping[str, float] = field(default_factory=dict)
+    past: Past | None = None
 
     @property
     def steps(self) -> int:
@@ -52,6 +73,17 @@ class Horizon:
         """State of each asset before the first interval, shape (assets,)."""
         pairs = zip(assets, otherwise, strict=True)
         return np.array([self.start.get(asset.asset + suffix, value) for asset, value in pairs])
+
+    def lowest_ends(self, assets: Sequence[Asset], usual: Sequence[float]) -> FloatArray:
+        """The state that each asset must end with at least: that before the first interval, shape (assets,).
+
+        What an earlier horizon left above the ratings' start is free to be used: it might be impossible to
+        keep.
+        """
+        began = self.start if self.past is None else self.past.began
+        return np.array(
+            [min(began.get(a.asset, value), value) for a, value in zip(assets, usual, strict=True)]
+        )
 
     def last_of_days(self) -> BoolArray:
         """Whether each interval is the last one of a local day or of the horizon, shape (steps,)."""
@@ -116,14 +148,14 @@ class Operation:
         """Whether they take part in the heating of their community."""
         return not self.own_heat and bool(self.heat_kw.weight.any() or self.heat_kw.constant.any())
 
-    def end(self, x: FloatArray) -> dict[str, float]:
-        """States after the last interval, as ``Horizon.start`` of the next one takes them."""
+    def states(self, x: FloatArray) -> dict[str, FloatArray]:
+        """States after each interval by the names that ``Horizon.start`` has, shape (steps,) each."""
         states = {"": self.state, **self.more_states}
         return {
-            name + suffix: float(value)
+            name + suffix: value
             for suffix, state in states.items()
             if state is not None
-            for name, value in zip(self.asset, state.value(x)[:, -1], strict=True)
+            for name, value in zip(self.asset, state.value(x), strict=True)
         }
 
     def soc_share(self, x: FloatArray) -> FloatArray:

@@ -83,7 +83,7 @@ def keep_tank(
     model.require_equal(
         "smart boiler: heat of the tank", stored_kwh - heat_kw * horizon.hours + to_water_kwh + to_room_kwh
     )
-    end_no_lower(model, "smart boiler", temp_c, (start_c, usual_c))
+    end_no_lower(model, "smart boiler", temp_c, horizon.lowest_ends(boilers, usual_c.tolist()))
     return temp_c
 
 

@@ -57,7 +57,7 @@ def fill_or_empty(
     usual_kwh = (of_each(stores, "soc_initial_share") * energy_kwh)[:, 0]
     start_kwh = horizon.starts(stores, usual_kwh.tolist())
     never_both(model, f"{kind}: one way at a time", (in_kw, most_in_kw), (out_kw, most_out_kw))
-    end_no_lower(model, kind, stored_kwh, (start_kwh, usual_kwh))
+    end_no_lower(model, kind, stored_kwh, horizon.lowest_ends(stores, usual_kwh.tolist()))
     return TwoWayFlows(in_kw, out_kw, stored_kwh, before(stored_kwh, start_kwh), energy_kwh[:, 0])
 
 
@@ -76,15 +76,6 @@ def never_both(
     model.require(name, other[0] + is_one * other[1] - other[1], upper=0.0)
 
 
-def end_no_lower(model: LinearModel, kind: str, state: Linear, began: tuple[FloatArray, FloatArray]) -> None:
-    """The last state is no lower than the one before the first interval.
-
-    What an earlier horizon left above the ratings' start is free to be used: it might be impossible to keep.
-
-    Parameters
-    ----------
-    began : pair of (stores,)
-        The state before the first interval, and where the ratings start.
-    """
-    lowest = np.minimum(*began)
+def end_no_lower(model: LinearModel, kind: str, state: Linear, lowest: FloatArray) -> None:
+    """The last state is no lower than the one before the first interval, shape (stores,)."""
     model.require(f"{kind}: ends no lower than it began", state[:, -1], lower=lowest)

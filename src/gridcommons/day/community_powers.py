@@ -1,0 +1,85 @@
+"""What the devices of communities do when things are not as their plan expected them.
+
+Set-points are kept: what is stored, burnt and pumped is as planned. A solar plant that was not held back
+gives what the sun gives; consumption that is put off is put off by as much, whatever it is. What an inverter
+cannot give for want of sun, of active or reactive power, is not given.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gridcommons.day.field import Field
+from gridcommons.day.outcomes import Planned
+from gridcommons.model.assets import Asset, Chp, DemandResponse, Pv, SmartBoiler
+from gridcommons.model.grid import FloatArray
+from gridcommons.model.profiles import Profiles
+
+HELD_BACK_KW = 1e-3
+"""By how much a plan must be below what the sun was to give for a plant to count as held back."""
+
+
+def community_powers(field: Field, planned: Planned, profiles: Profiles) -> tuple[FloatArray, FloatArray]:
+    """Net and reactive power of what communities control, (steps, scheduled assets) each [kW], [kvar].
+
+    Parameters
+    ----------
+    planned : Planned
+        Plans of everybody, and what they were made from.
+    profiles : Profiles
+        What is, or is expected to be.
+    """
+    at = field.scheduled
+    p_kw, q_kvar, seen_kw = planned.plan_kw[:, at], planned.plan_kvar[:, at], planned.seen_kw[:, at]
+    return moved_powers(field, (p_kw, q_kvar, seen_kw), profiles)
+
+
+def moved_powers(
+    field: Field, plan: tuple[FloatArray, FloatArray, FloatArray], profiles: Profiles
+) -> tuple[FloatArray, FloatArray]:
+    """The same of plans of communities alone: net and reactive power, and what profiles were to be."""
+    p_kw, q_kvar, seen_kw = (part.copy() for part in plan)
+    now_kw = field.net_kw(profiles)[:, field.scheduled]
+    for column, k in enumerate(field.scheduled.tolist()):
+        asset = field.assets[k]
+        if isinstance(asset, Pv):
+            powers = (p_kw[:, column], q_kvar[:, column], seen_kw[:, column])
+            p_kw[:, column], q_kvar[:, column] = _under_the_sun(asset, powers, now_kw[:, column])
+        elif isinstance(asset, DemandResponse):
+            p_kw[:, column] += now_kw[:, column] - seen_kw[:, column]
+        if not _has_say(asset):
+            q_kvar[:, column] = profiles.net_kvar(asset, p_kw[:, column])
+    return p_kw, q_kvar
+
+
+def reactive_swing_kvar(asset: Asset) -> float:
+    """From the most that an asset can absorb to the most that it can inject, as it is rated [kvar]."""
+    if isinstance(asset, Pv):
+        return 2.0 * float(np.nan_to_num(asset.q_share * asset.inverter_kva))
+    if isinstance(asset, SmartBoiler):
+        return 2.0 * float(np.nan_to_num(asset.q_share)) * asset.consumption_max_kw
+    if isinstance(asset, Chp):
+        return float(np.nan_to_num(asset.q_inject_share) + np.nan_to_num(asset.q_absorb_share)) * (
+            asset.generation_max_kw
+        )
+    return 0.0
+
+
+def _has_say(asset: object) -> bool:
+    """Whether reactive power is planned; else it goes with active power, or as its profile says."""
+    return not isinstance(asset, Pv | DemandResponse) or (
+        isinstance(asset, Pv) and np.nan_to_num(asset.q_share) > 0.0
+    )
+
+
+def _under_the_sun(
+    plant: Pv, planned: tuple[FloatArray, FloatArray, FloatArray], now_kw: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Power of a plant, within what the sun gives and what its inverter can, (steps,) each [kW], [kvar]."""
+    p_kw, q_kvar, seen_kw = planned
+    is_free = p_kw - seen_kw <= HELD_BACK_KW
+    most_kw = np.where(is_free, -now_kw, np.minimum(-p_kw, -now_kw))
+    s_kva = plant.inverter_kva if np.isfinite(plant.inverter_kva) else np.inf
+    q_kvar = np.clip(q_kvar, -most_kw, most_kw)
+    most_kw = np.minimum(most_kw, np.sqrt(np.maximum(s_kva**2 - q_kvar**2, 0.0)))
+    return -most_kw, q_kvar
