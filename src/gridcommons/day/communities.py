@@ -138,6 +138,7 @@ def nothing_scheduled(council: Council, plans: Mapping[str, Plan]) -> Scheduled:
         paid=table(connections),
         planned_at=np.full((steps, hubs), -1, dtype=np.int64),
         rounds=np.zeros(steps, dtype=np.int64),
+        kept=np.zeros(steps, dtype=np.int64),
     )
 
 

@@ -118,6 +118,26 @@ class Issuer:
         return free
 
 
+def within_given(
+    field: Field, expected: Profiles, ends_kw: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Both ends of envelopes within those that the study brings along, (steps, assets) each [kW].
+
+    What cannot be moved has none, and what a device draws or gives at least it does whatever it is allowed.
+    """
+    low_kw, high_kw = (end.copy() for end in ends_kw)
+    given = field.study.envelopes
+    if given is None:
+        return low_kw, high_kw
+    least_kw, most_kw = device_bounds_kw(field, expected)
+    for place, name in enumerate(given.asset):
+        k = field.row[name]
+        if field.is_controllable[k]:
+            low_kw[:, k] = np.minimum(np.maximum(low_kw[:, k], given.p_min_kw[:, place]), most_kw[:, k])
+            high_kw[:, k] = np.maximum(np.minimum(high_kw[:, k], given.p_max_kw[:, place]), least_kw[:, k])
+    return low_kw, high_kw
+
+
 def no_envelopes(planned: Planned) -> PlanEnvelopes:
     """Envelopes without an end."""
     endless, nothing = np.full(planned.plan_kw.shape, np.inf), np.zeros(len(planned.plan_kw))

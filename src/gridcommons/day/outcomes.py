@@ -121,6 +121,8 @@ class Scheduled:
         Interval at whose start each interval was planned last; -1 for the day before.
     rounds : (steps,)
         Rounds of reactive power held at the start of each interval.
+    kept : (steps,)
+        Communities that found no new plan then and keep their old one.
     """
 
     p_kw: FloatArray
@@ -135,6 +137,7 @@ class Scheduled:
     paid: FloatArray
     planned_at: IntArray
     rounds: IntArray
+    kept: IntArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gridcommons.day.account import Account
 from gridcommons.day.community_powers import community_powers
-from gridcommons.day.envelope_issuer import no_envelopes
+from gridcommons.day.envelope_issuer import no_envelopes, within_given
 from gridcommons.day.field import Field
 from gridcommons.day.outcomes import Planned, Realised
 from gridcommons.day.set_points import Orders, operate
@@ -36,11 +36,12 @@ def live_the_day(
     control : bool
         Whether devices look at what is; else they do what was planned.
     issued : PlanEnvelopes, optional
-        Operating envelopes of all assets, which are kept; none if absent.
+        Operating envelopes of all assets, which are kept beside those that the study brings; none if absent.
     """
     expected, real = field.information.nowcast(), field.information.meters()
     issued = no_envelopes(planned) if issued is None else issued
-    low_kw, high_kw = issued.p_min_kw.copy(), issued.p_max_kw.copy()
+    p_min_kw, p_max_kw = within_given(field, expected, (issued.p_min_kw, issued.p_max_kw))
+    low_kw, high_kw = p_min_kw.copy(), p_max_kw.copy()
     if account is not None:
         mine = account.rows_of(field.row)
         low_kw[:, mine] = np.maximum(low_kw[:, mine], account.low_kw)
@@ -56,8 +57,8 @@ def live_the_day(
         p_kw=p_kw,
         q_kvar=q_kvar,
         wanted_kw=done.wanted_kw,
-        p_min_kw=issued.p_min_kw,
-        p_max_kw=issued.p_max_kw,
+        p_min_kw=p_min_kw,
+        p_max_kw=p_max_kw,
         state=done.state[:, :, 0],
         stored_kwh=done.stored_kwh,
     )

@@ -37,7 +37,7 @@ WORSE_PU = 1e-4
 """By how much a voltage must be further out than a round has left it for another round."""
 
 SURER_SHARE = 0.5
-"""Part of the margin of envelopes that rounds of the next intervals leave, which are surer than a day ahead."""
+"""Part of the margin of envelopes that rounds within the day leave: they know more than a day before."""
 
 
 def redispatch(field: Field, before: Scheduled, *, rounds: bool) -> Scheduled:
@@ -188,6 +188,7 @@ class _Day:
                 mine = self.of_hub[self.at] == name
                 found.seen_kw[rest, mine] = seen_kw[:, self.at[mine]]
                 found.planned_at[rest, place] = rest.start
+        found.kept[rest.start] = len(hubs) - len(result.final)
         found.rounds[rest.start] = result.outcome.rounds
         self.left_pu[rest] = np.abs(result.outcome.after.out_pu)
 

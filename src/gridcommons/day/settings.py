@@ -63,7 +63,7 @@ class Settings:
     error_memory_hours: float = 6.0
     neighbour_share: float = 0.3
     interval_minutes: int = 15
-    redispatch_share: float = 0.1
+    redispatch_share: float = 0.2
     reactive_ahead_minutes: int = 60
     battery_plan: Literal["meter", "price"] = "meter"
     envelope_margin_share: float = 0.02

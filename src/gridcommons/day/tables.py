@@ -181,6 +181,7 @@ def _reactive(told: Told) -> dict[str, FloatArray]:
         "reactive_bought_kvar": nothing if sold is None else np.abs(sold.sold_kvar).sum(axis=1),
         "reactive_missed_kvar": nothing if sold is None else _missed_kvar(told, sold),
         "communities_replanned": nothing if sold is None else replanned(sold),
+        "communities_kept_plan": nothing if sold is None else sold.kept.astype(np.float64),
     }
 
 

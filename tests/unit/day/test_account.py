@@ -163,3 +163,37 @@ def ask(rng, of, k):
         of.narrow("envelopes", CAR, rng.uniform(-3.0, 0.5, (4, 1)), rng.uniform(1.0, 12.0, (4, 1)))
     else:
         of.replan("day", CAR, (plan_kw - rng.uniform(0.0, 1.0, 4))[:, None])
+
+
+# What members and communities give
+
+
+def promise(quantity, reference="t1", seller="home", unit="kW", stage="trading"):
+    quantity = np.asarray(quantity, float)
+    return Commitment(stage, seller, "pool", reference, quantity, np.full(len(quantity), 0.2), unit)
+
+
+def test_a_member_sells_no_more_than_it_has():
+    of = account()
+    of.promise(promise([1.0, 2.0, 0.0]), np.array([1.0, 2.5, 0.0]))
+    assert [each.reference for each in of.commitments] == ["t1"]
+    with pytest.raises(AccountError, match=r"trading: home sells more than it has by 0.5 kW in interval 1"):
+        of.promise(promise([0.0, 1.0, 0.0], "t2"), np.array([1.0, 2.5, 0.0]))
+    assert len(of.commitments) == 1
+
+
+def test_what_it_sold_before_is_no_longer_there_and_nobody_elses_counts():
+    of, room = account(), np.full(3, 2.0)
+    of.promise(promise([2.0, 0.0, 1.0]), room)
+    of.promise(promise([2.0, 2.0, 2.0], "t2", seller="other"), room)
+    of.promise(promise([2.0, 2.0, 2.0], "t3", unit="kvar", stage="reactive"), room)
+    of.promise(promise([0.0, 2.0, 1.0], "t4"), room)
+    with pytest.raises(AccountError, match=r"by 0.1 kW in interval 2"):
+        of.promise(promise([0.0, 0.0, 0.1], "t5"), room)
+
+
+def test_a_reference_is_used_once_by_whoever_sells():
+    of = account()
+    of.sell(sale([1.0, 0.0, 0.0], "same"), np.array([3.0, 4.0, 4.0]))
+    with pytest.raises(ValueError, match="same: sold before"):
+        of.promise(promise([0.0, 0.0, 0.0], "same"), np.zeros(3))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from gridcommons.day.account_entries import open_account
 from gridcommons.day.day_ahead import plan_baseline
 from gridcommons.day.envelope_issuer import Issuer, device_bounds_kw
 from gridcommons.day.real_time import live_the_day
+from gridcommons.model.envelopes import Envelopes
 
 SEEDS = st.integers(0, 10_000)
 
@@ -131,3 +134,33 @@ def test_where_the_grid_allows_less_than_was_promised_to_draw_the_grid_is_kept()
     done = live_the_day(field, planned, account, control=True, issued=issuer_of(field, planned).usual)
     assert (done.p_max_kw[:, mine] < planned.plan_kw[:, mine] - 1.0).any()
     assert (done.p_kw <= done.p_max_kw + 1e-9)[:, field.is_controllable].all()
+
+
+def with_given(study, **ends):
+    """The study with envelopes of its own: least and most of some assets, the same in every interval."""
+    names = tuple(ends)
+    low_kw, high_kw = (np.tile([ends[name][end] for name in names], (study.time.steps, 1)) for end in (0, 1))
+    return replace(study, envelopes=Envelopes(names, low_kw.astype(float), high_kw.astype(float)))
+
+
+@pytest.mark.parametrize("instruments", [("control",), ("control", "envelopes", "market", "tariff")])
+def test_envelopes_that_the_study_brings_are_kept_whatever_is_issued(instruments):
+    of = day_study()
+    free = day_of(field_of(of), instruments).done
+    field = field_of(
+        with_given(of, car2=(0.0, 3.0), roof1=(-1.0, 0.0), battery3=(-0.5, 0.5), load0=(0.0, 0.0))
+    )
+    day = day_of(field, instruments)
+    for name, (low, high) in given.items():
+        k = field.row[name]
+        assert day.done.p_kw[:, k].min() >= low - 1e-9 and day.done.p_kw[:, k].max() <= high + 1e-9
+        assert free.p_kw[:, k].min() < low - 0.1 or free.p_kw[:, k].max() > high + 0.1
+    # A load that nobody may move is no part of it.
+    assert np.array_equal(day.done.p_kw[:, field.row["load0"]], free.p_kw[:, field.row["load0"]])
+    day.account.check()
+
+
+def test_what_a_device_must_draw_it_draws_whatever_it_is_allowed():
+    field = field_of(with_given(day_study(), pump2=(0.0, 0.0)))
+    done = day_of(field, ("control",)).done
+    assert done.p_kw[:, field.row["pump2"]] == pytest.approx(field.study.profiles.of("pump2.water_kw"))
