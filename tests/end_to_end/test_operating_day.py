@@ -70,7 +70,7 @@ class TestTheDayOfSchutterwald:
         assert (rows["p_kw"] >= rows["p_min_kw"] - 1e-6).all()
         sold = day.tables["commitments"]
         assert not sold.duplicated(["reference", "time"]).any()
-        assert (sold["quantity_kw"] > 0.0).all()
+        assert (sold["quantity"] > 0.0).all() and set(sold["stage"].astype(str)) == {"market", "trading"}
 
     def test_each_instrument_takes_something_away(self, day):
         worth = day.tables["worth"].set_index("day")
@@ -105,7 +105,7 @@ class TestTheDayOfSchutterwald:
     ("name", "instruments"),
     [
         ("ieee123_weekday", ["switching", "trading"]),
-        ("campus_low_voltage", ["reactive", "trading"]),
+        ("campus_low_voltage", ["reactive", "control", "trading"]),
         ("rural_day", ["control", "envelopes"]),
         ("chain", ["envelopes"]),
     ],

@@ -162,7 +162,7 @@ def _tariff_postings(ledger: Ledger) -> list[Posting]:
     paid = np.zeros(len(of_member))
     for k in field.chained.tolist():
         member = of_member[field.assets[k].member]
-        if member.aggregator and member.contract == "price":
+        if field.is_controllable[k] and member.aggregator and member.contract == "price":
             drawn_kwh = ledger.done.p_kw[:, k] * hours
             paid[field.member_of[k]] += float(rate[int(field.bus[k])] @ drawn_kwh)
     names = _names(field)

@@ -41,11 +41,15 @@ def flexibility_settings(study: Study) -> FlexibilitySettings:
 
 def has_fleet(field: Field) -> bool:
     """Whether an aggregator has devices that can be planned, and prices to plan them by."""
-    of_member = field.study.community.member_by_id
-    devices = (*field.cars, *field.pumps)
-    has_party = any(of_member[asset.member].aggregator for asset in devices)
+    has_party = any(_is_in_fleet(field, k) for k in field.chained.tolist())
     is_alone = not field.hubs and not field.study.grid.is_three_phase
     return has_party and is_alone and field.study.prices is not None
+
+
+def _is_in_fleet(field: Field, k: int) -> bool:
+    """Whether an aggregator plans a device: it has one, and may be moved."""
+    member = field.study.community.member_by_id[field.assets[k].member]
+    return bool(member.aggregator) and bool(field.is_controllable[k])
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +63,7 @@ class Desk:
     profiles : Profiles
         What is known.
     plan_kw : (steps, assets), optional
-        Plans of everybody; batteries, and cars and houses without an aggregator, count by theirs.
+        Plans of everybody; batteries, and cars and houses that no aggregator plans, count by theirs.
     margin_share : float
         What is left of each limit; negative where a little more than the limit is let pass.
     """
@@ -73,8 +77,7 @@ class Desk:
     def study(self) -> Study:
         """The study as it is known, with the plans of what no aggregator plans as profiles."""
         field, columns = self.field, dict(self.profiles.columns)
-        of_member = field.study.community.member_by_id
-        chained = [k for k in field.chained.tolist() if not of_member[field.assets[k].member].aggregator]
+        chained = [k for k in field.chained.tolist() if not _is_in_fleet(field, k)]
         for k in (*field.stored.tolist(), *chained):
             columns[field.assets[k].asset] = (
                 np.zeros(self.profiles.time.steps) if self.plan_kw is None else self.plan_kw[:, k]

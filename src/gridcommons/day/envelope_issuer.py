@@ -63,6 +63,7 @@ class Issuer:
         """The grid around them, everybody else as the profiles say, communities as they have planned."""
         field, profiles = self.field, self.expected
         p_kw = field.net_kw(profiles)
+        p_kw[:, field.by_themselves] = self.planned.plan_kw[:, field.by_themselves]
         q_kvar = field.net_kvar(p_kw, profiles)
         p_kw[:, field.scheduled], q_kvar[:, field.scheduled] = community_powers(field, self.planned, profiles)
         others = np.setdiff1d(np.arange(len(field.assets)), self.devices)

@@ -162,28 +162,41 @@ class Field:
 
     @cached_property
     def cars(self) -> tuple[EvCharger, ...]:
-        """Charging stations whose cars have an energy that can be planned."""
+        """Charging stations whose cars have an energy that can be planned, or followed as they are used."""
         return tuple(
             asset
-            for asset, may in zip(self.assets, self.is_controllable, strict=True)
-            if may and isinstance(asset, EvCharger) and _has_energy(asset)
+            for k, asset in enumerate(self.assets)
+            if isinstance(asset, EvCharger) and _has_energy(asset)
+            if self.is_controllable[k] or self._lives_by_itself(k, drives=True)
         )
 
     @cached_property
     def pumps(self) -> tuple[HeatPump, ...]:
-        """Heat pumps whose houses can be planned."""
+        """Heat pumps whose houses can be planned, or are kept as warm as always."""
         known = self.study.profiles
         return tuple(
             asset
-            for asset, may in zip(self.assets, self.is_controllable, strict=True)
-            if may and isinstance(asset, HeatPump) and asset.has_house and OUTDOOR in known.columns
+            for k, asset in enumerate(self.assets)
+            if isinstance(asset, HeatPump) and asset.has_house and OUTDOOR in known.columns
+            if self.is_controllable[k] or self._lives_by_itself(k, drives=False)
             if np.isfinite(room_cop(asset, known)).all()
         )
 
+    def _lives_by_itself(self, k: int, *, drives: bool) -> bool:
+        """Whether nobody plans a car or house and no profile says what it draws: its owner uses it."""
+        name, profiles = self.assets[k].asset, self.study.profiles
+        is_used = not drives or bool(profiles.of(f"{name}.drive_kwh").any())
+        return is_used and name not in profiles.columns and k not in self.scheduled
+
     @cached_property
     def chained(self) -> IntArray:
-        """Columns of the devices with a state that is planned: cars, then houses."""
+        """Columns of the devices with a state that is planned or lived by: cars, then houses."""
         return np.array([self.row[asset.asset] for asset in (*self.cars, *self.pumps)], dtype=np.int64)
+
+    @cached_property
+    def by_themselves(self) -> IntArray:
+        """Columns of those of them that nobody may move."""
+        return self.chained[~self.is_controllable[self.chained]]
 
     @cached_property
     def batteries(self) -> tuple[Battery, ...]:

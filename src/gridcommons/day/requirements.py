@@ -24,7 +24,7 @@ def require_day(field: Field) -> None:
     StudyError
         Everything that is missing.
     """
-    problems = [*_window(field), *_profiles(field), *_trips(field), *_prices(field), *_names(field)]
+    problems = [*_window(field), *_profiles(field), *_prices(field), *_names(field)]
     if problems:
         raise StudyError(problems)
 
@@ -44,24 +44,21 @@ def _window(field: Field) -> Iterator[Problem]:
 
 
 def _profiles(field: Field) -> Iterator[Problem]:
-    """Assets that follow a profile and have none."""
-    planned = {*field.chained.tolist(), *field.scheduled.tolist()}
+    """Assets of which neither a profile nor a plan nor their state says what they draw."""
+    known, profiles = {*field.chained.tolist(), *field.scheduled.tolist()}, field.study.profiles
     for k, asset in enumerate(field.assets):
-        if asset.needs_profile and k not in planned and asset.asset not in field.study.profiles.columns:
-            expected = f"the profile that {asset.asset} follows: nothing plans it"
-            yield Problem("profiles", "no such column", expected, column=asset.asset)
-
-
-def _trips(field: Field) -> Iterator[Problem]:
-    """Cars that drive and houses that cool, which neither a plan nor a profile charges or heats."""
-    planned = {*field.chained.tolist(), *field.scheduled.tolist()}
-    columns = field.study.profiles.columns
-    for k, asset in enumerate(field.assets):
-        drives = bool(field.study.profiles.of(f"{asset.asset}.drive_kwh").any())
-        cools = isinstance(asset, HeatPump) and asset.has_house
-        if k not in planned and asset.asset not in columns and (drives or cools):
-            expected = f"the profile that {asset.asset} follows, or flexible = true and a member who opted in"
-            yield Problem("profiles", "no such column", expected, column=asset.asset)
+        if k in known or asset.asset in profiles.columns:
+            continue
+        expected = f"the profile that {asset.asset} follows"
+        if isinstance(asset, HeatPump) and asset.has_house:
+            expected += ", or outdoor.temp_c and a COP to know what its house needs"
+        elif profiles.of(f"{asset.asset}.drive_kwh").any():
+            expected += ", or energy_kwh, soc_min_share and soc_max_share to know what its car needs"
+        elif asset.needs_profile:
+            expected += ": nothing plans it"
+        else:
+            continue
+        yield Problem("profiles", "no such column", expected, column=asset.asset)
 
 
 def _prices(field: Field) -> Iterator[Problem]:

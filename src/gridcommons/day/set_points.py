@@ -31,7 +31,8 @@ class Orders:
     stored_target : (batteries, steps), optional
         Energy that each battery shall have then, NaN where it follows its meter [kWh]; all do if empty.
     plan_kw : (steps, assets), optional
-        Where given, devices do what is planned, within their own bounds, and look at nothing else.
+        Where given, devices do what is planned, within their own bounds, and look at nothing else; but for
+        those that nobody may move.
     """
 
     target: FloatArray
@@ -135,7 +136,8 @@ class _Day:
         idle, per_kw = moved[:, 0] + law.drift[:, step, 0], law.effect[:, step, 0]
         need = self._to(self.orders.target[:, step] - idle, per_kw)
         if self.orders.plan_kw is not None:
-            need = self.orders.plan_kw[step, rows] - self.water_kw[:, step]
+            told = self.orders.plan_kw[step, rows] - self.water_kw[:, step]
+            need = np.where(self.field.is_controllable[rows], told, need)
         most = np.minimum(self._to(law.state_high[:, step, 0] - idle, per_kw), law.power_high[:, step])
         wanted = np.clip(need, law.power_low[:, step], np.maximum(most, law.power_low[:, step]))
         net = wanted + self.water_kw[:, step]

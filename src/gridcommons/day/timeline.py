@@ -93,7 +93,7 @@ def instruments_of(field: Field) -> tuple[str, ...]:
         "tariff": has_fleet(field),
         MARKET: has_fleet(field),
         "reactive": bool(field.hubs),
-        "control": len(field.chained) + len(field.stored) + len(field.hubs) > 0,
+        "control": bool(len(field.hubs) + len(field.stored) + len(field.chained) - len(field.by_themselves)),
         "envelopes": bool(field.is_controllable.any()) and not field.study.grid.is_three_phase,
         "switching": has_prices and can_switch(field),
         "trading": has_prices,

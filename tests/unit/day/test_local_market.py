@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from day_study import EXACT, day_of, day_study, field_of, random_day_study, usual_day, usual_field
+from gridcommons.day.account_entries import promise_trades
 from gridcommons.day.local_market import expected_day, trade_locally, trading_settings
 from gridcommons.model.members import Community
+from gridcommons.model.orders import StandingOrder
 
 SEEDS = st.integers(0, 10_000)
 
@@ -115,3 +117,59 @@ def test_clusters_that_are_not_joined_do_not_trade_with_each_other():
     balance_kwh = [(t.bought_kwh - t.sold_kwh)[:, inside].sum(axis=1) for t in (together, apart)]
     assert np.abs(balance_kwh[0]).max() > 0.1
     assert balance_kwh[1] == pytest.approx(0.0, abs=1e-9)
+
+
+# What members order themselves
+
+
+def with_orders(*orders):
+    return replace(
+        day_study(), orders=orders, tasks={**day_study().tasks, "trading": {"limit_prices": "band"}}
+    )
+
+
+def order(member, power_kw, *, is_buy, price=0.25, first=12, last=13):
+    return StandingOrder(f"by {member}", member, "c0", is_buy, power_kw, price, first, last)
+
+
+def test_a_standing_order_takes_the_place_of_what_a_meter_is_expected_to_count():
+    usual = day_of(field_of(with_orders()))
+    sold = [member.member for member in usual_field().study.community.members].index("home2")
+    field = field_of(with_orders(order("home2", 0.5, is_buy=True)))
+    day = day_of(field)
+    bought_kwh = day.trades.bought_kwh[:, sold]
+    # It is in force at midday, when roofs sell, and it has no other orders.
+    assert bought_kwh[12:14] == pytest.approx(0.5) and not np.delete(bought_kwh, [12, 13]).any()
+    assert (usual.trades.bought_kwh[12:14, sold] > 0.5).any()
+
+
+def test_an_order_to_sell_is_cut_to_what_its_envelope_lets_the_member_inject():
+    """A hundred kilowatts that nobody has: the account holds what was offered within the envelope."""
+    field = field_of(with_orders(order("home1", 100.0, is_buy=False, price=0.0)))
+    day = day_of(field)
+    place = [member.member for member in field.study.community.members].index("home1")
+    sold = [each for each in day.account.commitments if each.seller == "home1"]
+    ends = np.where(np.isfinite(day.done.p_min_kw), day.done.p_min_kw, day.done.p_kw)
+    most_kw = -(ends @ np.eye(len(field.study.community.members))[field.member_of])[:, place]
+    assert len(sold) <= 1 and (day.trades.offered_kw[12:14, place] < 100.0).all()
+    assert (day.trades.offered_kw[12:14, place] <= most_kw[12:14] + 0.5).all()
+    assert not day.trades.offered_kw[:12, place].any()
+
+
+def test_what_members_sell_is_in_the_account_once():
+    field, day = usual_field(), usual_day()
+    sold = [each for each in day.account.commitments if each.stage == "trading"]
+    assert len({each.reference for each in sold}) == len(sold) > 1
+    names = [member.member for member in field.study.community.members]
+    for each in sold:
+        place = names.index(each.seller)
+        assert each.quantity == pytest.approx(day.trades.sold_kwh[:, place])
+        assert each.quantity * each.price == pytest.approx(-np.minimum(day.trades.paid[:, place], 0.0))
+        assert (each.quantity <= day.trades.offered_kw[:, place] + 1e-6).all()
+    assert sum(each.quantity.sum() for each in sold) == pytest.approx(day.trades.sold_kwh.sum())
+
+
+def test_who_would_sell_the_same_twice_is_told():
+    field, day = usual_field(), usual_day()
+    with pytest.raises(ValueError, match="trading home"):
+        promise_trades(field, day.account, day.trades)

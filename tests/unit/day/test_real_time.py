@@ -147,9 +147,8 @@ def with_given(study, **ends):
 def test_envelopes_that_the_study_brings_are_kept_whatever_is_issued(instruments):
     of = day_study()
     free = day_of(field_of(of), instruments).done
-    field = field_of(
-        with_given(of, car2=(0.0, 3.0), roof1=(-1.0, 0.0), battery3=(-0.5, 0.5), load0=(0.0, 0.0))
-    )
+    given = {"car2": (0.0, 3.0), "roof1": (-1.0, 0.0), "battery3": (-0.5, 0.5)}
+    field = field_of(with_given(of, **given, load0=(0.0, 0.0)))
     day = day_of(field, instruments)
     for name, (low, high) in given.items():
         k = field.row[name]

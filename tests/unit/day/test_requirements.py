@@ -82,16 +82,18 @@ def test_a_fee_with_gaps_is_no_fee_and_prices_do_not_cross():
     assert require_day(field_of(replace(study, prices=none))) is None
 
 
-def test_what_drives_is_charged_by_a_plan_or_a_profile():
-    """A member who opted out has nobody who plans, and its car drives all the same."""
+def test_what_drives_or_cools_needs_a_profile_or_what_its_state_follows_from():
     study = day_study()
     car = next(asset for asset in study.community.assets if asset.kind == "ev_charger")
-    members = tuple(
-        replace(member, opted_in=member.member != car.member) for member in study.community.members
+    assets = tuple(
+        replace(each, energy_kwh=np.nan) if each is car else each for each in study.community.assets
     )
-    alone = replace(study, community=Community(members, study.community.assets))
-    said = problems_of(alone)
-    assert any(f"column {car.asset}: found no such column" in line and "opted in" in line for line in said)
+    (said,) = problems_of(replace(study, community=Community(study.community.members, assets)))
+    assert f"column {car.asset}: found no such column" in said and "energy_kwh, soc_min_share" in said
+    columns = {name: each for name, each in study.profiles.columns.items() if name != "outdoor.temp_c"}
+    said = problems_of(replace(study, profiles=replace(study.profiles, columns=columns)))
+    assert len(said) == sum(asset.kind == "heat_pump" for asset in study.community.assets)
+    assert all("outdoor.temp_c and a COP" in line for line in said)
 
 
 def test_seven_days_over_the_clock_change_are_seven_days():
