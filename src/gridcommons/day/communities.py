@@ -156,20 +156,17 @@ def write_plans(found: Scheduled, council: Council, result: HorizonResult, steps
             found.state[steps, state[asset]] = values
         found.heat_kw[steps, field.hubs.index(name)] = plan.heat_kw
         found.net_kw[steps, council.rows_of(name)] = plan.p_kw.T
-    for step, price, bought_kvar, given_kvar in _sales(result):
+    of_connection = np.eye(len(field.connections))[field.connection_of[field.scheduled]]
+    for step, price, bought_kvar in _sales(result):
         place = steps.start + step
         found.sold_kvar[place] += bought_kvar
+        given_kvar = -found.q_kvar[place] @ of_connection
         found.due_kvar[place] = np.where(found.sold_kvar[place] != 0.0, given_kvar, 0.0)
         found.paid[place] += price * bought_kvar * field.study.time.step_hours
 
 
-def _sales(result: HorizonResult) -> Iterator[tuple[int, FloatArray, FloatArray, FloatArray]]:
-    """Interval, price, what was bought beyond the schedules, and what is injected with it, (connections,)."""
+def _sales(result: HorizonResult) -> Iterator[tuple[int, FloatArray, FloatArray]]:
+    """Interval, price, and what was bought beyond the schedules, (connections,)."""
     outcome = result.outcome
     for column, step in enumerate(outcome.called.tolist()):
-        yield (
-            step,
-            outcome.price_per_kvarh[:, column],
-            outcome.bought_kvar[:, column],
-            -outcome.after.q_kvar[step],
-        )
+        yield step, outcome.price_per_kvarh[:, column], outcome.bought_kvar[:, column]

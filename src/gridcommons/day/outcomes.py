@@ -114,7 +114,7 @@ class Scheduled:
     net_kw : (steps, connections)
         Net power planned there [kW].
     sold_kvar, due_kvar : (steps, connections)
-        Reactive power sold, and what must be injected for it; negative where absorbed, 0 where none [kvar].
+        Reactive power sold, and what devices must inject for it; negative where absorbed [kvar].
     paid : (steps, connections)
         What the grid operator pays for it [currency].
     planned_at : (steps, communities)

@@ -270,7 +270,7 @@ class Community:
     def _keep_what_is_sold(self, model: LinearModel, sold_kw: FloatArray) -> None:
         pay_imbalance(model, self.program.p_kw, sold_kw, imbalance_price(self.hub, self.settings))
         if self.promised is not None:
-            keep_promises(model, self.program, self.promised, breach_price(self.hub, self.settings))
+            keep_promises(model, self.program, self.hub, self.promised, self.settings)
 
     def _hold_bought(self, model: LinearModel, called: IntArray, bought_kvar: FloatArray) -> None:
         """ΔQ as bought in the hours that were called; what is short of it costs more than anything else."""

@@ -30,7 +30,8 @@ class Promised:
     sold_kvar : (connections, steps)
         Reactive power sold beyond that schedule, negative where absorbed; 0 where none was [kvar].
     injected_kvar : (connections, steps)
-        What must be injected for it, counted where something was sold; negative where absorbed [kvar].
+        What devices must inject for it, counted where something was sold; negative where absorbed [kvar].
+        What loads draw is no part of it, and may turn out otherwise.
     """
 
     p_kw: FloatArray
@@ -55,13 +56,16 @@ def breach_price(hub: EnergyHub, settings: Settings) -> float:
     return BREACH_FACTOR * settings.shortage_price_per_kvarh * hub.hours
 
 
-def keep_promises(model: LinearModel, program: Program, promised: Promised, price: float) -> None:
+def keep_promises(
+    model: LinearModel, program: Program, hub: EnergyHub, promised: Promised, settings: Settings
+) -> None:
     """At least what was sold before, on its side; what is short of it costs more than anything else."""
     connection, step = np.nonzero(promised.sold_kvar)
     side = np.sign(promised.sold_kvar[connection, step])
+    of_loads = np.eye(len(hub.bus))[:, hub.connections_of(hub.fixed)] @ hub.fixed_kvar
     # Net reactive power counts what is drawn.
-    given = program.q_kvar[connection, step] * -side
+    given = (program.q_kvar - of_loads)[connection, step] * -side
     short_kvar = model.variable(given.shape)
     least = promised.injected_kvar[connection, step] * side
     model.require("reactive power as promised", given + short_kvar, lower=least)
-    model.add_cost(short_kvar * price, "breach")
+    model.add_cost(short_kvar * breach_price(hub, settings), "breach")

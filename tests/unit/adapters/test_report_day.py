@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from gridcommons.adapters.parquet_results import REPORT, STATEMENTS, ParquetTables
-from gridcommons.adapters.report.day import day_chart
+from gridcommons.adapters.report.day import day_chart, forecast_section, switch_section
 from gridcommons.adapters.report.day.day_chart import draw_day, read_lanes, worst_of_bins
+from gridcommons.adapters.report.day.day_section import day_section
+from gridcommons.adapters.report.day.forecast_section import draw_forecasts, read_forecasts
 from gridcommons.adapters.report.day.lead import lead
 from gridcommons.adapters.report.day.left_section import left_section
 from gridcommons.adapters.report.day.material import read_material
@@ -25,11 +27,12 @@ from gridcommons.adapters.report.day.money_book import (
     read_flows,
     read_savings,
 )
-from gridcommons.adapters.report.day.money_section import why_dearer
+from gridcommons.adapters.report.day.money_section import commitment_words, money_section, why_dearer
 from gridcommons.adapters.report.day.power_section import drawn_kinds, moved_kwh, power_section
 from gridcommons.adapters.report.day.scenario_words import ALONE, BASELINE, REALISED, measure
 from gridcommons.adapters.report.day.statements_page import make_statements, read_bills, sentences
 from gridcommons.adapters.report.day.stress import find_stressed
+from gridcommons.adapters.report.day.switch_section import draw_positions, most_moved, read_positions
 from gridcommons.adapters.report.day.tiles import make_tiles
 from gridcommons.adapters.report.day.wide_and_narrow import key
 from gridcommons.adapters.report.day.worth_section import day_name, read_measures, worth_section
@@ -39,7 +42,7 @@ from gridcommons.model.results import Result
 from html_pages import Page
 from unit.adapters.test_trading_reports import NO_NUMBER, cells, change, plain, put, summarise
 
-SECTIONS = ["day", "power", "worth", "money", "left", "origin"]
+SECTIONS = ["day", "switches", "power", "worth", "money", "forecast", "left", "origin"]
 OF_TABLE = {
     "bus_voltages": set(),
     "branch_loadings": set(),
@@ -48,6 +51,8 @@ OF_TABLE = {
     "grid_limits": {"day"},
     "day_instruments": set(),
     "day_power": {"power"},
+    "day_forecast": {"forecast"},
+    "switch_states": {"switches"},
     "violations": set(),
     "worth": {"worth"},
     "postings": set(),
@@ -78,7 +83,9 @@ class Made:
         self.stamps = start + np.arange(24) * np.timedelta64(1, "h")
         self.name, self.members = name, [f"{name}{k}" for k in range(1, 4)]
         with ParquetTables(folder) as self.sink:
-            for make in (self.grid, self.flows, self.power, self.instruments, self.money, self.worth):
+            for make in (self.grid, self.flows, self.power, self.forecast, self.instruments):
+                make()
+            for make in (self.switches, self.account, self.money, self.worth):
                 make()
             origin = {"study": f"Village {name}", "timezone": "Europe/Berlin", "currency": "EUR"}
             origin |= {"step_minutes": 60, "notes": [name]}
@@ -102,8 +109,14 @@ class Made:
         self.rows("assets", "asset member kind bus rating_kw controllable", rows)
         rows = [(self.stamps[22], f"{m}_ev", 0.0, 11.0, 11.0) for m in self.members]
         self.rows("day_envelopes", "time asset p_min_kw p_max_kw p_kw", rows)
-        rows = [(self.stamps[22], "market", f"{self.members[0]}_ev", "agg", "market 0", 4.0, 0.2)]
-        self.rows("commitments", "time stage asset counterparty reference quantity_kw price_per_kwh", rows)
+
+    def account(self):
+        seller = f"{self.members[0]}_ev"
+        rows = [(t, "market", seller, "agg", "market 0", 4.0, "kW", 0.2) for t in self.stamps[22:24]]
+        rows += [(self.stamps[22], "market", f"{self.members[1]}_ev", "agg", "market 1", 3.0, "kW", 0.2)]
+        rows += [(self.stamps[12], "trading", self.members[0], "community pool", "trade 0", 2.0, "kW", 0.1)]
+        columns = "time stage seller counterparty reference quantity unit price"
+        self.rows("commitments", columns, rows)
 
     def flows(self):
         branch = f"T {self.name}"
@@ -143,6 +156,27 @@ class Made:
             ]
             self.rows("day_power", "time scenario kind p_kw", rows)
 
+    def forecast(self):
+        for kind, middle_kw, hours in (("load", 30.0, range(24)), ("generation", 10.0, range(8, 18))):
+            middle = [middle_kw * (step in hours) for step in range(24)]
+            real = [0.5 * (kw > 0.0) + kw for kw in middle]
+            # Loads are 6 kW above their band at 20:00, roofs 1 kW below theirs at 9:00.
+            real[20 if kind == "load" else 9] = 39.0 if kind == "load" else 8.0
+            rows = [
+                (t, kind, 0.9 * kw, kw, 1.1 * kw, was)
+                for t, kw, was in zip(self.stamps, middle, real, strict=True)
+            ]
+            self.rows("day_forecast", "time kind low_kw middle_kw high_kw realised_kw", rows)
+
+    def switches(self):
+        stood = {0: (True, False, True), 7: (False, False, True), 12: (True, True, True)}
+        rows = [
+            (self.stamps[step], f"{name} {self.name}", closed)
+            for step, all_closed in stood.items()
+            for name, closed in zip(("tie", "link", "PCC"), all_closed, strict=True)
+        ]
+        self.rows("switch_states", "time switch closed", rows)
+
     def instruments(self):
         busy = {22: (0.05, 20.0, 3.0, 17.0, 0.0, 8.0, 0.0), 12: (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0)}
         rows = [(time, *busy.get(step, (0.0,) * 7)) for step, time in enumerate(self.stamps)]
@@ -161,12 +195,12 @@ class Made:
         rows = [row for p, q, i, x in payments for row in ((p, q, i, -x), (q, p, i, x))]
         self.rows("postings", "party counterparty item amount", rows)
         figures = [
-            (a, 30.0, 4.0, 0.0, 3.0, 27.0, 4.5, 2.0, 14.0, 8.65),
-            (b, 60.0, 0.0, 3.0, 0.0, 57.0, 0.0, 0.0, 25.0, 21.5),
+            (a, 30.0, 4.0, 0.0, 3.0, 27.0, 4.5, 2.0, 0.0, 14.0, 8.65),
+            (b, 60.0, 0.0, 3.0, 0.0, 57.0, 0.0, 0.0, 0.0, 25.0, 21.5),
         ]
-        figures.append((c, 20.0, 0.0, 0.0, 0.0, 20.0, 0.0, 0.0, 5.5, 6.1))
+        figures.append((c, 20.0, 0.0, 0.0, 0.0, 20.0, 0.0, 0.0, 0.0, 5.5, 6.1))
         columns = "member withdrawn_kwh injected_kwh bought_locally_kwh sold_locally_kwh from_supplier_kwh"
-        columns += " flexibility_kwh missing_kwh cost_alone cost saved"
+        columns += " flexibility_kwh missing_kwh stored_less_kwh cost_alone cost saved"
         self.rows("statements", columns, [(*row, row[-2] - row[-1]) for row in figures])
 
     def worth(self):
@@ -174,10 +208,11 @@ class Made:
         days += [("control alone", 3, 0.0, 4.0, 38.0), ("all but envelopes", 2, 0.0, 4.0, 36.0)]
         days += [("all but control", 0, 9.0, 41.0, 36.5), ("all", 0, 8.0, 4.0, 36.25)]
         rows = [
-            (d, n, n, 100.0 + n, 0.97, held, held / 4.0, cold, pay, 5.0) for d, n, held, cold, pay in days
+            (d, n, n, 100.0 + n, 0.97, held, held / 4.0, cold, 50.0 + held, pay, 5.0)
+            for d, n, held, cold, pay in days
         ]
         columns = "day broken intervals worst_loading_percent lowest_vm_pu held_back_kwh missing_kwh"
-        self.rows("worth", f"{columns} cold_kelvin_hours members_pay operator_gets", rows)
+        self.rows("worth", f"{columns} cold_kelvin_hours batteries_kwh members_pay operator_gets", rows)
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +241,13 @@ def section(page, key):
     return plain(re.search(rf'<section id="{key}">.*?</section>', page, flags=re.DOTALL).group())
 
 
+def told_by(make, folder):
+    """The words of one section, without the rest of the page; nothing where there is no such section."""
+    with style():
+        made = make(read_material(folder))
+    return "" if made is None else plain(made.body)
+
+
 def edit(folder, table, where, **values):
     """Other values in the rows of a table that a function picks."""
 
@@ -224,7 +266,7 @@ def test_every_section_stands_in_its_order_and_the_page_is_whole(made):
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
     figures = [attributes for tag, attributes in page.tags if tag == "figure"]
-    assert len(figures) == [tag for tag, _ in page.tags].count("svg") == 10
+    assert len(figures) == [tag for tag, _ in page.tags].count("svg") == 14
     assert all(len(figure["aria-label"]) > 40 for figure in figures)
     assert "An operating day · 14 February 2030 · 24 hourly intervals · dynamic tariff" in page.text
 
@@ -385,7 +427,7 @@ def test_moments_are_six_in_the_evening_and_the_worst(made):
         "planned and 40 % "
         "with plans by price alone. It was at 40 %; its limit is 100 %. Charging stations did "
         "nothing instead "
-        "of drawing 80.0 kW. No instrument had to act: plans by price alone keep the limit at this hour. ",
+        "of drawing 80.0 kW. No instrument had to act: plans by price alone keep the limit at this time. ",
         "22:00 the worst, with plans by price aloneTransformer T home would have been loaded to 40 % "
         "if nobody "
         "planned and 130 % with plans by price alone. It was at 95 %; its limit is 100 %. Charging stations "
@@ -588,11 +630,10 @@ def test_tiles_are_figures_of_the_tables(made, day):
     assert held.remark == "at most 9.50 kW, at 22:00; cars lack 2.0 kWh at the end"
 
 
-def test_a_statement_says_what_the_comparison_leaves_out(made):
+def test_a_statement_says_what_the_comparison_leaves_out(day):
     for less_kwh, held in ((1.5, "1.5 kWh more"), (-2.5, "2.5 kWh less"), (0.0, "")):
-        found = read_material(made)
-        rows = {**found.statements, "stored_less_kwh": np.full(len(found.statements["cost"]), less_kwh)}
-        found.__dict__["statements"] = rows
+        edit(day, "statements", lambda rows: rows["member"] == "home1", stored_less_kwh=less_kwh)
+        found = read_material(day)
         said = " ".join(plain(words) for words in sentences(found, read_bills(found)["home1"], 0))
         assert f"would have held {held} at the end of the day" in said if held else "held" not in said
 
@@ -654,3 +695,310 @@ def test_a_summary_and_tables_of_another_run_leave_no_trace(day):
     put(day, "worth", pq.read_table(day / "worth.parquet").to_pandas()[:0])
     assert "worth" not in Page(page_of(day)).sections
     assert json.loads((day / "summary.json").read_text())["missing_kwh"] == 2.0
+
+
+def in_quarters(folder):
+    """The same rows in intervals of a quarter of their length; the provenance still has that of the study."""
+
+    def quartered(rows):
+        first = pd.Timestamp("2030-02-13T23:00", tz="UTC")
+        return rows.assign(time=first + (rows["time"] - first) / 4)
+
+    for path in folder.glob("*.parquet"):
+        if "time" in pq.read_schema(path).names:
+            change(folder, path.stem, quartered)
+
+
+def test_an_hourly_study_lived_in_quarter_hours_is_told_in_quarter_hours(day):
+    in_quarters(day)
+    found = read_material(day)
+    assert (found.clock.step_minutes, found.clock.steps) == (15.0, 24)
+    assert found.did_kwh("flexibility_bought_kw") == pytest.approx(17.0 / 4.0)
+    page = Page(page_of(day)).text
+    assert "24 15-minute intervals" in page
+    assert not re.search("hourly|this hour|an hour", page)
+    assert "loaded to 130 % at 05:30" in plain(lead(found))
+
+
+def test_of_a_single_interval_the_provenance_tells_the_length(day):
+    for path in day.glob("*.parquet"):
+        if "time" in pq.read_schema(path).names:
+            change(day, path.stem, lambda rows: rows[rows["time"] == rows["time"].min()])
+    assert read_material(day).clock.step_minutes == 60.0
+
+
+def drawn(monkeypatch, module, draw):
+    """The figure that a function draws, before it is written."""
+    figures = []
+    monkeypatch.setattr(
+        module, "finish", lambda figure, words, prefix: figures.append(figure) or Chart("", words)
+    )
+    with style():
+        chart = draw()
+    return figures[0], chart.words
+
+
+def test_the_forecast_is_told_with_how_often_it_held_and_where_it_failed_most(made):
+    told = told_by(forecast_section.forecast_section, made)
+    assert (
+        "Loads stayed inside the band of the day before in 23 of 24 intervals and left it most at 20:00, "
+        "6.00 kW above it; generation stayed inside the band in 9 of 10 intervals with any and left it most "
+        "at 09:00, 1.00 kW below it."
+    ) in told
+
+
+def test_a_forecast_that_held_all_day_says_so(day):
+    change(day, "day_forecast", lambda rows: rows.assign(realised_kw=rows["middle_kw"]))
+    told = told_by(forecast_section.forecast_section, day)
+    assert "Loads stayed inside the band of the day before in all 24 intervals; generation stayed" in told
+    assert "in all 10 intervals with any." in told
+
+
+def test_what_is_known_for_sure_has_no_picture(day):
+    def right(rows):
+        return rows.assign(low_kw=rows["middle_kw"], high_kw=rows["middle_kw"], realised_kw=rows["middle_kw"])
+
+    def loads_alone(rows):
+        return rows[rows["kind"] == "load"]
+
+    change(day, "day_forecast", loads_alone)
+    assert [each.kind for each in read_forecasts(read_material(day))] == ["load"]
+    assert "eneration" not in told_by(forecast_section.forecast_section, day)
+    change(day, "day_forecast", right)
+    assert forecast_section.forecast_section(read_material(day)) is None
+
+
+@pytest.mark.parametrize(("width", "columns"), [(10.8, 2), (4.3, 1)])
+def test_bands_middles_and_reality_are_drawn_in_both_widths(made, monkeypatch, width, columns):
+    found = read_material(made)
+    forecasts = read_forecasts(found)
+    figure, words = drawn(monkeypatch, forecast_section, lambda: draw_forecasts(found, forecasts, width, ""))
+    assert len({round(axes.get_position().x0, 3) for axes in figure.axes}) == columns
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Loads [kW]", "Generation [kW]"]
+    for axes, each in zip(figure.axes, forecasts, strict=True):
+        middle, real = (line.get_ydata()[:-1] for line in axes.lines)
+        assert middle.tolist() == each.middle_kw.tolist()
+        assert real.tolist() == each.realised_kw.tolist()
+        edge = axes.collections[0].get_paths()[0].vertices[:, 1]
+        assert edge.max() == pytest.approx(each.high_kw.max())
+        assert {round(kw, 6) for kw in each.low_kw} <= {round(float(kw), 6) for kw in edge}
+        assert 0.0 <= axes.get_position().y0 < axes.get_position().y1 <= 1.0
+    assert "6.00\u00a0kW above it" in words or "6.00 kW above it" in words
+
+
+def test_switches_stand_as_the_table_has_them(made, monkeypatch):
+    found = read_material(made)
+    stood = read_positions(found)
+    assert stood.name == ("tie home", "link home", "PCC home")
+    assert stood.closed[:, 0].tolist() == [True] * 7 + [False] * 5 + [True] * 12
+    assert stood.closed[:, 1].tolist() == [False] * 12 + [True] * 12
+    assert most_moved(stood) == [0, 1]
+    figure, words = drawn(monkeypatch, switch_section, lambda: draw_positions(found, stood, [0, 1], 4.3, ""))
+    assert "tie home closed from 00:00, open from 07:00, closed from 12:00" in words
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["tie home", "link home"]
+    strips = [(bar.get_paths()[0].get_extents(), bar.get_facecolor()[0].tolist()) for bar in axes.collections]
+    closed, opened = strips[0][1], strips[1][1]
+    assert closed != opened
+    assert [colour for _, colour in strips] == [closed, opened, closed, opened, closed]
+    hours = [round(24 * box.width) for box, _ in strips]
+    assert hours == [7, 5, 12, 12, 12]
+    assert [round((box.y0 + box.y1) / 2) for box, _ in strips] == [0, 0, 0, 1, 1]
+
+
+def test_moves_and_refusals_are_told_in_words(day):
+    told = told_by(switch_section.switch_section, day)
+    assert "2 of 3 switches moved, 3 moves in all; PCC home stayed closed all day." in told
+    assert "refused" not in told
+    refused, moved = np.zeros(24), np.zeros(24)
+    refused[[9, 10]], moved[0] = 1.0, 2.0
+
+    def put_in(rows):
+        return rows.assign(switches_refused=refused, switches_moved=moved)
+
+    change(day, "day_instruments", put_in)
+    told = told_by(switch_section.switch_section, day)
+    assert "5 moves in all, 2 of them as the day began;" in told
+    assert (
+        "At 09:00 and 10:00 a move was wanted and refused, because it would have broken a limit or a promise."
+        in told
+    )
+    assert acts(read_material(day), 9) == ["a move of switches was refused"]
+    refused[12:16] = 1.0
+    change(day, "day_instruments", put_in)
+    assert "In 6 intervals, first at 09:00 a move was wanted and refused" in told_by(
+        switch_section.switch_section, day
+    )
+
+
+def test_switches_that_nobody_moved_have_no_section_unless_a_move_was_refused(day):
+    change(day, "switch_states", lambda rows: rows[rows["time"] == rows["time"].min()])
+    assert switch_section.switch_section(read_material(day)) is None
+    refused = np.zeros(24)
+    refused[18] = 1.0
+    change(day, "day_instruments", lambda rows: rows.assign(switches_refused=refused))
+    with style():
+        body = switch_section.switch_section(read_material(day)).body
+    told = plain(body)
+    assert (
+        "No switch was moved; tie home and PCC home stayed closed all day and link home stayed open" in told
+    )
+    assert "At 18:00 a move was wanted and refused" in told
+    assert "<svg" not in body
+
+
+def test_of_very_many_switches_those_that_moved_most_are_drawn_and_others_counted(day):
+    def many(rows):
+        start, end = (
+            rows[rows["time"] == time].iloc[:1] for time in (rows["time"].min(), rows["time"].max())
+        )
+        still = [start.assign(switch=f"still {k}", closed=True) for k in range(5)]
+        busy = [each.assign(switch=f"busy {k}", closed=is_closed) for k in range(30)
+                for each, is_closed in ((start, True), (end, False))]  # fmt: skip
+        return pd.concat([*busy, *still, rows])
+
+    change(day, "switch_states", many)
+    drawn_ones = most_moved(read_positions(read_material(day)))
+    assert len(drawn_ones) == 24
+    assert 35 in drawn_ones  # the tie, which moved twice
+    told = told_by(switch_section.switch_section, day)
+    assert "32 of 38 switches moved, 33 moves in all; 6 others stayed closed all day." in told
+    assert "Drawn are the 24 that moved most" in told
+
+
+def test_batteries_are_told_where_days_have_them(day):
+    told = told_by(worth_section, day)
+    assert (
+        "What is left in batteries at the end is in no bill: 58.0 kWh with all instruments, 50.0 kWh with "
+        "none, from 50.0 kWh to 70.0 kWh in all these days."
+    ) in told
+    with style():
+        table = cells(worth_section(read_material(day)).body)
+    place = next(row for row in table if "left in batteries [kWh]" in row).index("left in batteries [kWh]")
+    assert next(row for row in table if row[0] == "only operating envelopes")[place] == "70.0"
+    change(day, "worth", lambda rows: rows.assign(batteries_kwh=70.0))
+    assert "in no bill: 70.0 kWh in each of these days." in told_by(worth_section, day)
+    change(day, "worth", lambda rows: rows.assign(batteries_kwh=0.0))
+    assert "atteries" not in told_by(worth_section, day)
+
+
+def with_communities(folder, **columns):
+    """Reactive power that is bought at 22:00, and other columns of ``day_instruments`` at some hours."""
+    bought = np.zeros(24)
+    bought[22] = 7.5
+    made = {"reactive_bought_kvar": bought, "reactive_missed_kvar": 0.0, "communities_replanned": 0.0}
+    for name, hours in columns.items():
+        made[name] = np.array([hours.get(step, 0.0) for step in range(24)])
+    change(folder, "day_instruments", lambda rows: rows.assign(**made))
+    summarise(folder, instruments=["reactive", "control", "trading"])
+    return read_material(folder)
+
+
+def test_what_was_sold_of_reactive_power_and_not_given_is_told(day):
+    with style():
+        assert "reactive energy" not in plain(day_section(with_communities(day)).body)
+    found = with_communities(day, reactive_missed_kvar={22: 2.5})
+    assert read_lanes(found)[0].told == "up to 7.5 kvar; up to 2.5 kvar of it not given"
+    assert acts(found, 22)[-2:] == ["7.5 kvar of reactive power were bought", "2.5 kvar of it were not given"]
+    with style():
+        told = plain(day_section(found).body)
+    assert (
+        "Of 7.5 kvarh of reactive energy that were sold, devices did not give 2.5 kvarh; nobody pays for "
+        "these." in told
+    )
+
+
+def test_communities_that_plan_anew_are_marked_in_the_lane_of_reactive_power(day, monkeypatch):
+    found = with_communities(day)
+    with style():
+        assert "anew" not in plain(day_section(found).body)
+    assert not read_lanes(found)[0].anew.any()
+    found = with_communities(day, communities_replanned={3: 1.0, 18: 1.0})
+    lane = read_lanes(found)[0]
+    assert (lane.instrument, lane.told) == ("reactive", "up to 7.5 kvar; planned anew 2 times")
+    assert "communities planned the rest of their day anew" in acts(found, 18)
+    stressed = find_stressed(found)
+    for width in (10.8, 4.3):
+        figure, words = drawn(monkeypatch, day_chart, lambda: draw_day(found, stressed, [18], width, ""))  # noqa: B023
+        top, reactive, *_ = figure.axes
+        (marks,) = [line for line in reactive.lines if line.get_marker() == "v"]
+        first = top.get_xlim()[0]
+        assert np.rint((marks.get_xdata() - first) * 24).tolist() == [3, 18]
+        assert not any(line.get_marker() == "v" for axes in figure.axes[2:] for line in axes.lines)
+        assert "planned anew 2 times" in words
+    with style():
+        told = plain(day_section(found).body)
+    assert "planned the rest of their day anew (▾) at the start of 2 intervals." in told
+
+
+def test_communities_that_sell_no_reactive_power_have_a_lane_of_their_own(day):
+    with_communities(day, communities_replanned={3: 1.0})
+    summarise(day, instruments=["control", "trading"])
+    lanes = [(lane.instrument, lane.words, lane.told) for lane in read_lanes(read_material(day))]
+    assert lanes[0] == ("control", "Communities planned anew", "1 time in all")
+    with_communities(day)
+    summarise(day, instruments=["control", "trading"])
+    assert [lane.instrument for lane in read_lanes(read_material(day))] == ["trading"]
+
+
+def test_bills_of_communities_say_what_they_leave_out(day):
+    assert "Heat and fuel" not in told_by(money_section, day)
+    found = with_communities(day)
+    with style():
+        assert "Heat and fuel of communities are in neither." in plain(money_section(found).body)
+    with_communities(day, communities_replanned={3: 1.0})
+    summarise(day, instruments=["control"])
+    assert "Heat and fuel of communities" in told_by(money_section, day)
+
+
+def test_commitments_are_told_by_stage_and_each_once(made, day):
+    assert (
+        "In the account of the day stand 2 commitments on the flexibility market and 1 in local trading; "
+        "each is settled once." in told_by(money_section, made)
+    )
+    change(day, "commitments", lambda rows: pd.concat([rows, rows[:2]]))
+    assert commitment_words(read_material(day)).endswith("; 2 entries stand there twice.")
+    change(day, "commitments", lambda rows: rows[:1].assign(stage="reactive"))
+    assert "stand 1 commitment on the reactive power market;" in commitment_words(read_material(day))
+    (day / "commitments.parquet").unlink()
+    assert "In the account" not in told_by(money_section, day)
+
+
+def test_what_rounding_can_do_makes_nobody_pay_more_or_less(day):
+    edit(day, "statements", lambda rows: rows["member"] == "home3", cost=5.52)
+    assert "Nobody pays more than alone." in told_by(money_section, day)
+    edit(day, "statements", lambda rows: rows["member"] != "home1", cost=10.0, cost_alone=10.02)
+    told = told_by(money_section, day)
+    assert "1 of 3 members pays less than alone; home1 saves most: 5.35 EUR." in told
+
+
+def test_energy_of_neighbours_is_no_reason_to_pay_more(day):
+    change(day, "postings", lambda rows: rows[rows["item"] != "dynamic tariff"])
+    assert why_dearer(read_material(day), "home2") == "its devices drew more, or at dearer hours, than alone"
+
+
+def test_what_is_beyond_a_limit_by_too_little_to_count_is_not_set_off(day):
+    edit(day, "branch_loadings", lambda r: r["loading_percent"] == 95.0, loading_percent=100.4)
+    planned = {"scenario": "realised", "value": 100.4, "excess": 0.4}
+    edit(day, "violations", lambda rows: rows["scenario"] == "planned", **planned)
+    found = read_material(day)
+    stressed = find_stressed(found)
+    assert not stressed.is_broken(REALISED)
+    cards = moment_cards(found, stressed, choose_moments(found, stressed))
+    assert 'class="broken"' not in cards
+    assert '<b class="beyond">100' not in cards
+    assert {tile.label: tile.tone for tile in make_tiles(found)}["Worst of transformer T home"] == "proof"
+    assert "no limit is broken</b> by enough to count." in lead(found)
+    edit(day, "branch_loadings", lambda r: r["loading_percent"] == 100.4, loading_percent=100.6)
+    assert find_stressed(read_material(day)).is_broken(REALISED)
+
+
+def test_names_of_moments_keep_clear_of_each_other_with_their_dates(made, monkeypatch):
+    found = read_material(made)
+    stressed = find_stressed(found)
+    monkeypatch.setattr(type(found.clock), "brief", lambda clock, step: f"14 Feb, {step:02d}:00")
+    figure, _ = drawn(monkeypatch, day_chart, lambda: draw_day(found, stressed, [14, 18], 4.3, ""))
+    heights = [
+        text.get_position()[1] for text in figure.axes[0].texts if text.get_text().startswith("14 Feb")
+    ]
+    assert len(set(heights)) == 2

@@ -75,6 +75,16 @@ def test_a_promise_is_what_must_be_injected_and_not_what_was_sold():
     np.testing.assert_allclose(plan.q_kvar, -6.0, atol=1e-5)
 
 
+def test_what_loads_draw_is_no_part_of_a_promise():
+    """A load that draws 30 kvar more than it was to draw neither breaks a promise nor keeps one."""
+    load = device("load", power_factor=0.8)
+    for drawn_kw in (0.0, 40.0):
+        study = study_of(load, device("pv"), steps=STEPS, columns={"pv": 80.0, "load": drawn_kw})
+        hub = make_hub(study, "c", slice(0, STEPS), {})
+        plan = planned(hub, promised(drawn_kw - 80.0, 10.0, 10.0), reactive_fee_per_kvarh=0.0).plan()
+        np.testing.assert_allclose(plan.q_kvar, 0.75 * drawn_kw - 10.0, atol=1e-5)
+
+
 def test_what_cannot_be_given_is_short_and_no_error():
     """An inverter gives no more reactive than active power."""
     hub = hub_of("pv", columns={"pv": 5.0})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from gridcommons.adapters.report.clusters.lines import thin_bins
 from gridcommons.adapters.report.day.material import Material
 from gridcommons.adapters.report.day.scenario_words import (
     BASELINE,
+    CONTROL,
     ENVELOPES,
     INSTRUMENT_COLOURS,
     LOADING,
@@ -43,7 +45,7 @@ from gridcommons.adapters.report.style import (
     quiet_grid,
     time_axis,
 )
-from gridcommons.model.grid import FloatArray
+from gridcommons.model.grid import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 
 _LEFT_INCH, _RIGHT_INCH = 0.45, 0.24
 _HEAD_INCH, _HIGH_INCH, _LANE_INCH, _GAP_INCH, _FOOT_INCH = 0.34, 2.5, 0.34, 0.27, 0.46
-_TIME_INCH, _WORD_INCH = 0.42, 0.6
+_LETTER_INCH, _WORD_INCH = 0.084, 0.6
 _SIDES = (("center", 0.0), ("right", -26.0), ("left", 26.0))
 _NOTHING_KW, _NOTHING_PER_KWH = 5e-3, 1e-5
 
@@ -68,6 +70,8 @@ class Lane:
         What is drawn, and how much of it there is; ``told`` is empty where it did nothing.
     value, wanted : (steps,)
         What is drawn, and an outline of what was asked for.
+    anew : (steps,)
+        Where something was planned anew.
     """
 
     instrument: str
@@ -75,6 +79,7 @@ class Lane:
     told: str
     value: FloatArray
     wanted: FloatArray | None = None
+    anew: BoolArray | None = None
 
 
 def read_lanes(found: Material) -> list[Lane]:
@@ -91,12 +96,12 @@ def read_lanes(found: Material) -> list[Lane]:
             np.where(tariff > _NOTHING_PER_KWH, tariff, 0.0),
         ),
         _market_lane(found),
-        _reactive_lane(found),
+        _reactive_lane(found) if REACTIVE in found.instruments else _anew_lane(found),
         _lane(found, ENVELOPES, "Held back by envelopes", "held_back_kw"),
         _switching_lane(found),
         _lane(found, TRADING, "Traded between neighbours", "traded_kw"),
     ]
-    return [lane for lane in lanes if lane.instrument in found.instruments]
+    return [lane for lane in lanes if lane is not None and lane.instrument in found.instruments]
 
 
 def _lane(found: Material, instrument: str, words: str, column: str) -> Lane:
@@ -115,9 +120,26 @@ def _market_lane(found: Material) -> Lane:
 
 def _reactive_lane(found: Material) -> Lane:
     value = np.abs(found.did("reactive_bought_kvar"))
-    most = float(value.max())
-    told = f"up to {number(most, 1)} kvar" if most > _NOTHING_KW else ""
-    return Lane(REACTIVE, "Reactive power bought", told, np.where(value > _NOTHING_KW, value, 0.0))
+    most, missed = float(value.max()), float(found.did("reactive_missed_kvar").max())
+    said = [f"up to {number(most, 1)} kvar"] * (most > _NOTHING_KW)
+    said += [f"up to {number(missed, 1)} kvar of it not given"] * (missed > _NOTHING_KW)
+    anew = _anew(found)
+    said += [f"planned anew {times(int(anew.sum()), 'time')}"] * bool(anew.any())
+    shown = np.where(value > _NOTHING_KW, value, 0.0)
+    return Lane(REACTIVE, "Reactive power bought", "; ".join(said), shown, anew=anew)
+
+
+def _anew_lane(found: Material) -> Lane | None:
+    """Communities that plan anew where no reactive power is bought."""
+    anew = _anew(found)
+    if not anew.any():
+        return None
+    told = f"{times(int(anew.sum()), 'time')} in all"
+    return Lane(CONTROL, "Communities planned anew", told, np.zeros(len(anew)), anew=anew)
+
+
+def _anew(found: Material) -> BoolArray:
+    return np.asarray(found.did("communities_replanned") > 0.0)
 
 
 def _switching_lane(found: Material) -> Lane:
@@ -154,6 +176,7 @@ def draw_day(found: Material, stressed: Stressed, moments: Sequence[int], width:
         top -= _GAP_INCH
         panel = _panel(figure, top, _LANE_INCH)
         _draw_lane(panel, lane, bins)
+        _mark_anew(panel, found, bins, lane)
         _draw_moments(panel, found, bins, moments)
         _clock(panel, found, bins, is_last=place == len(lanes) - 1)
         top -= _LANE_INCH
@@ -248,17 +271,28 @@ def _draw_moments(axes: Axes, found: Material, bins: Bins, moments: Sequence[int
 
 def _name_moments(axes: Axes, found: Material, bins: Bins, moments: Sequence[int]) -> None:
     """Times at the upper ends of the lines; one that would cover another stands lower."""
-    room = _TIME_INCH / _inch(axes) * float(bins.dates[-1] - bins.dates[0])
-    last, level = -np.inf, 0
+    span, last, level = float(bins.dates[-1] - bins.dates[0]), -np.inf, 0
     for step in moments:
-        date = _date(found, bins, step)
+        date, words = _date(found, bins, step), found.clock.brief(step)
+        room = _LETTER_INCH * len(words) / _inch(axes) * span
         level = level + 1 if date - last < room else 0
         last = date
         axes.annotate(
-            found.clock.brief(step), (date, 1.0), xycoords=("data", "axes fraction"),
+            words, (date, 1.0), xycoords=("data", "axes fraction"),
             xytext=(0, -2 - 12 * level), textcoords="offset points", ha="center", va="top", fontsize=8.4,
             color=INK, zorder=7, bbox={"facecolor": "white", "alpha": 0.9, "linewidth": 0, "pad": 1.0},
         )  # fmt: skip
+
+
+def _mark_anew(axes: Axes, found: Material, bins: Bins, lane: Lane) -> None:
+    """Small triangles at the upper edge of a lane, at the starts of intervals."""
+    if lane.anew is None or not lane.anew.any():
+        return
+    dates = float(bins.dates[0]) + np.flatnonzero(lane.anew) * found.clock.step_minutes / 1440.0
+    axes.plot(
+        dates, np.full(len(dates), 0.90), transform=axes.get_xaxis_transform(), marker="v", markersize=4.0,
+        markeredgewidth=0.0, color=INK, linestyle="none", clip_on=False, zorder=7,
+    )  # fmt: skip
 
 
 def _draw_lane(axes: Axes, lane: Lane, bins: Bins) -> None:
@@ -279,13 +313,14 @@ def _draw_lane(axes: Axes, lane: Lane, bins: Bins) -> None:
     axes.spines["left"].set_visible(False)
     wide = float(axes.figure.get_figwidth()) > WIDTH_INCH - 1.0  # type: ignore[union-attr]
     line = " (black line: what was asked for)" if lane.wanted is not None and wide else ""
+    line = " (▾: communities planned anew)" if lane.anew is not None and lane.anew.any() and wide else line
     axes.annotate(
         f"{lane.words}{line}", (0.0, 1.0), xycoords="axes fraction", xytext=(0, 3.5),
         textcoords="offset points", fontsize=8.4, fontweight="bold", color=colour, annotation_clip=False,
     )  # fmt: skip
     if lane.told:
         axes.annotate(
-            lane.told if wide else lane.told.split(",")[0], (1.0, 1.0), xycoords="axes fraction",
+            lane.told if wide else re.split("[,;]", lane.told)[0], (1.0, 1.0), xycoords="axes fraction",
             xytext=(0, 3.5), textcoords="offset points", ha="right", fontsize=8.2, color=INK,
             annotation_clip=False,
         )  # fmt: skip

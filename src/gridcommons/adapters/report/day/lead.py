@@ -127,9 +127,10 @@ def _done(found: Material) -> str:
     how = f"With {listed(did)}" if did else "With control" if CONTROL in found.instruments else "As it was"
     if not len(left["element"]):
         # What breaks no limit anyway is no merit of what was done.
-        return (
-            f"{how} <b>no limit is broken</b>." if would else f"What was done: {listed(did)}." if did else ""
-        )
+        if not would:
+            return f"What was done: {listed(did)}." if did else ""
+        small = " by enough to count" if (found.violations["scenario"] == REALISED).any() else ""
+        return f"{how} <b>no limit is broken</b>{small}."
     count = len(left["element"])
     causes = Counter(str(cause) for cause in left["cause"] if str(cause)).most_common(1)
     why = f", mostly for this cause: {escaped(causes[0][0])}" if causes else ""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +33,10 @@ _SERIES = (
     "flexibility_missed_kw",
     "held_back_kw",
     "reactive_bought_kvar",
+    "reactive_missed_kvar",
+    "communities_replanned",
     "switches_moved",
+    "switches_refused",
     "traded_kw",
 )
 """What instruments do by interval; a result has the columns of those that its run knew."""
@@ -44,6 +49,7 @@ _STATEMENT = (
     "from_supplier_kwh",
     "flexibility_kwh",
     "missing_kwh",
+    "stored_less_kwh",
     "cost_alone",
     "cost",
     "saved",
@@ -56,6 +62,7 @@ _WORTH = (
     "held_back_kwh",
     "missing_kwh",
     "cold_kelvin_hours",
+    "batteries_kwh",
     "members_pay",
     "operator_gets",
 )
@@ -166,6 +173,11 @@ class Material(ResultMaterial):
         """Rows of ``worth``; empty where the study does not ask for it."""
         return self.tables.whole("worth", ("day", *_WORTH))
 
+    @cached_property
+    def commitments(self) -> Part:
+        """Rows of ``commitments``: an interval of each."""
+        return self.tables.whole("commitments", ("time", "stage", "reference"))
+
     @property
     def missing_kwh(self) -> float:
         """What cars lack at the end of the day [kWh]."""
@@ -182,7 +194,16 @@ class Material(ResultMaterial):
 def read_material(folder: Path) -> Material:
     """What a run left in a folder."""
     result, tables = read_result(folder), ResultTables(folder)
-    minutes = float(result.provenance.get("step_minutes") or 60.0)
-    clock = read_clock(tables, result.provenance, _TIMED, minutes)
+    clock = read_clock(tables, result.provenance, _TIMED, _step_minutes(tables, result.provenance))
     instruments = tuple(str(name) for name in result.summary.get("instruments") or ())
     return Material(tables, result.summary, result.provenance, clock, instruments)
+
+
+def _step_minutes(tables: ResultTables, provenance: Mapping[str, Any]) -> float:
+    """Minutes from one row to the next of the first table that has several intervals."""
+    for table in _TIMED:
+        times = np.unique(tables.whole(table, ("time",))["time"])
+        if len(times) > 1:
+            # The day may be lived in parts of the intervals of its study, whose length is in the provenance.
+            return float(np.diff(times).min() / np.timedelta64(1, "m"))
+    return float(provenance.get("step_minutes") or 60.0)

@@ -27,7 +27,6 @@ EVENING_HOUR = 18.0
 
 _WHEN = {ALONE: "if nobody planned", BASELINE: "with plans by price alone", REALISED: "as it was"}
 _APART_MINUTES = 15.0
-_NO_EXCESS = 1e-9
 _LEAST_SHARE, _MOST_KINDS = 0.02, 2
 _NOTHING_KW, _NOTHING_PER_KWH = 0.05, 1e-4
 
@@ -62,7 +61,7 @@ def moment_cards(found: Material, stressed: Stressed, moments: Sequence[Moment])
         step = moment.step
         said = [_was(stressed, step), _instead(found, step), _acted(found, stressed, step)]
         body = "".join(f"<p>{words}</p>" for words in said if words)
-        tone = "broken" if stressed.excess(REALISED)[step] > _NO_EXCESS else "proof"
+        tone = "broken" if stressed.breaks(REALISED)[step] else "proof"
         head = f"<h3>{found.clock.brief(step)} <small>{moment.why}</small></h3>"
         cards.append(f'<div class="{tone}">{head}{body}</div>')
     return unbroken(f'<div class="moments">{"".join(cards)}</div>', found.currency)
@@ -83,10 +82,10 @@ def _was(stressed: Stressed, step: int) -> str:
 
 
 def _figure(stressed: Stressed, scenario: str, step: int) -> str:
-    """A value, set off where it is beyond the limit."""
+    """A value, set off where it is beyond the limit by enough to count."""
     value, limit = float(stressed.of(scenario)[step]), float(stressed.limit[step])
     said = measure(value, stressed.kind, limit)
-    return f'<b class="beyond">{said}</b>' if stressed.excess(scenario)[step] > 1e-9 else said
+    return f'<b class="beyond">{said}</b>' if stressed.breaks(scenario)[step] else said
 
 
 def _instead(found: Material, step: int) -> str:
@@ -149,8 +148,15 @@ def acts(found: Material, step: int) -> list[str]:
             said.append(f"{power(missing)} more were wanted and not to be had")
     reactive = abs(float(found.did("reactive_bought_kvar")[step]))
     said += [f"{number(reactive, 1)} kvar of reactive power were bought"] * bool(reactive > _NOTHING_KW)
+    missed = float(found.did("reactive_missed_kvar")[step])
+    said += [f"{number(missed, 1)} kvar of it were not given"] * bool(missed > _NOTHING_KW)
     moved = int(found.did("switches_moved")[step])
     said += [f"{times(moved, 'switch was', 'switches were')} moved"] * bool(moved)
+    for column, words in (
+        ("switches_refused", "a move of switches was refused"),
+        ("communities_replanned", "communities planned the rest of their day anew"),
+    ):
+        said += [words] * bool(found.did(column)[step])
     return said
 
 
@@ -160,6 +166,6 @@ def _acted(found: Material, stressed: Stressed, step: int) -> str:
     said = acts(found, step)
     if said:
         return f"{capital(html.escaped(listed(said)))}."
-    if BASELINE in stressed.scenarios and not stressed.excess(BASELINE)[step] > _NO_EXCESS:
-        return "No instrument had to act: plans by price alone keep the limit at this hour."
+    if BASELINE in stressed.scenarios and not stressed.breaks(BASELINE)[step]:
+        return "No instrument had to act: plans by price alone keep the limit at this time."
     return "No instrument acted."

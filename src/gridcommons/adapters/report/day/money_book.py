@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gridcommons.adapters.report.day.material import Material
-from gridcommons.adapters.report.day.scenario_words import LEAST_AMOUNT
+from gridcommons.adapters.report.day.scenario_words import LEAST_AMOUNT, ROUNDING
 from gridcommons.model.grid import FloatArray
 
 MEMBERS, NEIGHBOURS = "members", "other members"
@@ -15,6 +15,9 @@ COMMUNITY, DSO, BALANCING = "community pool", "DSO", "balancing"
 
 BILL_ITEMS = ("energy", "feed-in", "network fee", "losses")
 """What would be paid on any day; the other items are what instruments and neighbours move."""
+
+NEIGHBOUR_ITEMS = ("local trades", "shared energy")
+"""Paid in place of energy, for less."""
 
 _PARTY_NAMES = {DSO: "the grid operator (DSO)", BALANCING: "who balances the system"}
 
@@ -48,7 +51,7 @@ class Savings:
         """Members that pay more, those with the most first."""
         more = -self.saved
         order = np.argsort(-more, kind="stable")
-        return [int(place) for place in order if more[place] > LEAST_AMOUNT]
+        return [int(place) for place in order if more[place] > ROUNDING]
 
 
 def read_savings(found: Material) -> Savings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -13,6 +14,7 @@ from gridcommons.adapters.report.day.material import Material
 from gridcommons.adapters.report.day.money_book import (
     BILL_ITEMS,
     MEMBERS,
+    NEIGHBOUR_ITEMS,
     Flow,
     Savings,
     balances,
@@ -22,13 +24,18 @@ from gridcommons.adapters.report.day.money_book import (
     read_savings,
 )
 from gridcommons.adapters.report.day.money_charts import bill_bars, draw_flows, draw_savings
-from gridcommons.adapters.report.day.scenario_words import LEAST_AMOUNT
+from gridcommons.adapters.report.day.scenario_words import MARKET, REACTIVE, ROUNDING, TRADING
 from gridcommons.adapters.report.day.wide_and_narrow import both
 from gridcommons.adapters.report.figures import number, percent
 from gridcommons.adapters.report.html import Section
 from gridcommons.adapters.report.long_tables import long_table
-from gridcommons.adapters.report.phrases import times
+from gridcommons.adapters.report.phrases import listed, times
 
+_STAGES = {
+    MARKET: "on the flexibility market",
+    REACTIVE: "on the reactive power market",
+    TRADING: "in local trading",
+}
 _MANY = 20
 """Members from which a tenth of them means something."""
 
@@ -61,10 +68,17 @@ def _said(found: Material, savings: Savings) -> str:
     alone, together = float(savings.alone.sum()), float(savings.together.sum())
     less = alone - together
     words = f"{found.whole_amount(abs(less))} {'more' if less >= 0.0 else 'less'}"
+    unbilled = " Heat and fuel of communities are in neither." if has_communities(found) else ""
     return (
         f"{times(len(savings.member), 'member')} pay {found.whole_amount(together)} for the day. Each by "
         f"itself with its supplier, and nobody planning, they would pay {found.whole_amount(alone)}: {words}."
+        f"{unbilled}"
     )
+
+
+def has_communities(found: Material) -> bool:
+    """Whether communities plan heat and power: they sell reactive power, or plan anew."""
+    return REACTIVE in found.instruments or bool(found.did("communities_replanned").any())
 
 
 def _pair(found: Material, savings: Savings) -> str:
@@ -92,7 +106,8 @@ def _balance_table(found: Material) -> str:
         name = f"{times(count, 'member')} together" if party == MEMBERS else party_name(party)
         figures = {"in#": received, "out#": paid, "net#": round(received - paid, 2)}
         lines.append({"party": name, **{key: number(value, 2) for key, value in figures.items()}})
-    return html.text(_sum_words(found)) + html.table(heads, lines)
+    said = f"{_sum_words(found)} {commitment_words(found)}"
+    return html.text(said.strip()) + html.table(heads, lines)
 
 
 def _sum_words(found: Material) -> str:
@@ -103,19 +118,37 @@ def _sum_words(found: Material) -> str:
     return f"The postings add up to {total}, not to 0."
 
 
+def commitment_words(found: Material) -> str:
+    """How many commitments of which stage stand in the account; nothing where there are none."""
+    rows = found.commitments
+    stage = dict(zip(map(str, rows["reference"]), map(str, rows["stage"]), strict=True))
+    if not stage:
+        return ""
+    named = [
+        f"{times(count, 'commitment') if not place else number(count)} {_STAGES.get(name, name)}"
+        for place, (name, count) in enumerate(Counter(stage.values()).items())
+    ]
+    entries = Counter(zip(map(str, rows["reference"]), rows["time"].tolist(), strict=True))
+    twice = sum(count > 1 for count in entries.values())
+    end = f"{times(twice, 'entry stands', 'entries stand')} there twice" if twice else "each is settled once"
+    return f"In the account of the day stand {listed(named)}; {end}."
+
+
 def _spread(found: Material, savings: Savings) -> str:
     saved = savings.saved
-    most, gains = int(np.argmax(saved)), int((saved > LEAST_AMOUNT).sum())
+    most, gains = int(np.argmax(saved)), int((saved > ROUNDING).sum())
+    half = float(np.median(saved))
     if not gains:
         return f"None of {times(len(saved), 'member')} pays less than alone."
+    halves = f"half of all save {found.amount(half)} or more, " if half > ROUNDING else ""
+    verb = "pays" if gains == 1 else "pay"
     said = (
-        f"{number(gains)} of {times(len(saved), 'member')} pay less than alone; half of all save "
-        f"{found.amount(float(np.median(saved)))} or more, {savings.member[most]} saves most: "
-        f"{found.amount(float(saved[most]))}."
+        f"{number(gains)} of {times(len(saved), 'member')} {verb} less than alone; "
+        f"{halves}{savings.member[most]} saves most: {found.amount(float(saved[most]))}."
     )
     best = np.sort(saved)[::-1]
     total, tenth = float(saved.sum()), max(len(saved) // 10, 1)
-    if total > LEAST_AMOUNT and len(saved) >= _MANY:
+    if total > ROUNDING and len(saved) >= _MANY:
         share = float(best[:tenth].sum()) / total
         said += f" The tenth that saves most has {percent(min(share, 1.0))} of all that is saved."
     return said
@@ -153,14 +186,14 @@ def why_dearer(found: Material, member: str) -> str:
     """Why a bill is higher than alone: what comes on top of energy and fees, else energy of other hours.
 
     Alone and together energy and fees have the same prices, so that a bill of these alone differs by when,
-    and how much, is drawn.
+    and how much, is drawn; what comes from neighbours is no dearer.
     """
     items = paid_by_item(found, member)
     tariff = items.pop("dynamic tariff", 0.0) + items.pop("tariff returned", 0.0)
-    said = [f"{number(tariff, 2)} of the tariff do not come back"] if tariff > LEAST_AMOUNT else []
+    said = [f"{number(tariff, 2)} of the tariff do not come back"] if tariff > ROUNDING else []
     said += [
         f"{item} {number(amount, 2)}"
         for item, amount in items.items()
-        if item not in BILL_ITEMS and amount > LEAST_AMOUNT
+        if item not in (*BILL_ITEMS, *NEIGHBOUR_ITEMS) and amount > ROUNDING
     ]
     return "; ".join(said) or "its devices drew more, or at dearer hours, than alone"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from gridcommons.adapters.report.day.day_section import day_section
+from gridcommons.adapters.report.day.forecast_section import forecast_section
 from gridcommons.adapters.report.day.lead import lead
 from gridcommons.adapters.report.day.left_section import left_section
 from gridcommons.adapters.report.day.material import Material, read_material
 from gridcommons.adapters.report.day.money_section import money_section
 from gridcommons.adapters.report.day.power_section import power_section
 from gridcommons.adapters.report.day.scenario_words import instrument_name
+from gridcommons.adapters.report.day.switch_section import switch_section
 from gridcommons.adapters.report.day.tiles import make_tiles
 from gridcommons.adapters.report.day.worth_section import worth_section
 from gridcommons.adapters.report.figures import number
@@ -20,9 +22,11 @@ from gridcommons.adapters.report.phrases import listed
 
 _SECTIONS = (
     day_section,
+    switch_section,
     power_section,
     worth_section,
     money_section,
+    forecast_section,
     left_section,
 )
 """In their order; one that has nothing to be made from is left out."""

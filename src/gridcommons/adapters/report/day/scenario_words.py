@@ -44,7 +44,10 @@ NAMED_PU, NAMED_PERCENT = 1e-3, 0.5
 """Excess from which a limit counts as broken, as the run counts."""
 
 LEAST_AMOUNT = 0.005
-"""Half a cent: less is the rounding of bills."""
+"""Half a cent: less is the rounding of an amount."""
+
+ROUNDING = 0.025
+"""What a bill of several rounded lines may differ by from another and is as dear, as the run counts."""
 
 _LIMIT_NAMES = {LOADING: "overloaded", "vm_min_pu": "voltage too low", "vm_max_pu": "voltage too high"}
 

@@ -102,7 +102,7 @@ def sentences(found: Material, bill: Bill, place: int) -> list[str]:
     said = [_used(kwh), _neighbours(found, kwh, bill), _waited(found, kwh, bill), _tariff(found, bill)]
     if kwh["missing_kwh"] > _LEAST_KWH:
         said.append(f"Your car lacked {energy(kwh['missing_kwh'])} at the end of the day.")
-    said.append(_stored(kwh.get("stored_less_kwh", 0.0)))
+    said.append(_stored(kwh["stored_less_kwh"]))
     said.append(_paid(found, float(rows["cost_alone"][place]), float(rows["cost"][place])))
     return [unbroken(words, found.currency) for words in said if words]
 

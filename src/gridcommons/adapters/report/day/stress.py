@@ -12,11 +12,13 @@ from gridcommons.adapters.report.day.scenario_words import (
     ALONE,
     BASELINE,
     LOADING,
+    NAMED_PERCENT,
+    NAMED_PU,
     SCENARIOS,
     element_name,
 )
 from gridcommons.adapters.report.tables import Names
-from gridcommons.model.grid import FloatArray, IntArray
+from gridcommons.model.grid import BoolArray, FloatArray, IntArray
 
 _KINDS = {
     LOADING: ("branch_loadings", "branch", "loading_percent"),
@@ -71,8 +73,13 @@ class Stressed:
         return int(np.argmax(np.where(np.isnan(excess), -np.inf, excess)))
 
     def is_broken(self, scenario: str) -> bool:
-        """Whether it breaks its limit at any time."""
-        return bool((self.excess(scenario) > 1e-9).any())
+        """Whether it breaks its limit at any time by enough to count."""
+        return bool(self.breaks(scenario).any())
+
+    def breaks(self, scenario: str) -> BoolArray:
+        """Where it is beyond its limit by enough to count, shape (steps,)."""
+        least = NAMED_PERCENT if self.kind == LOADING else NAMED_PU
+        return np.asarray(self.excess(scenario) > least)
 
 
 def find_stressed(found: Material) -> Stressed | None:

@@ -59,7 +59,8 @@ def worth_section(found: Material) -> Section | None:
     if NONE not in days or ALL not in days:
         return None
     measures = read_measures(found)
-    body = html.text(unbroken(_said(found, days), found.currency))
+    said = f"{_said(found, days)} {_left_in_batteries(found, days)}".strip()
+    body = html.text(unbroken(said, found.currency))
     body += both(lambda width, prefix: _draw(days, measures, width, prefix))
     body += _table(found, days)
     return Section("worth", "What each instrument is worth", body)
@@ -117,6 +118,24 @@ def _said(found: Material, days: list[str]) -> str:
     alone = [day for day in days if day.endswith(_ALONE) and broken[day] <= broken[ALL]]
     said = (first, needed, *(_price(found, days, day) for day in alone), _warmth(found, days))
     return " ".join(words for words in said if words)
+
+
+def _left_in_batteries(found: Material, days: list[str]) -> str:
+    """What bills of the days do not count, where there are batteries."""
+    if not _has_batteries(found):
+        return ""
+    left_kwh = found.worth["batteries_kwh"]
+    with_all, with_none = (energy(float(left_kwh[days.index(day)])) for day in (ALL, NONE))
+    least, most = energy(float(left_kwh.min())), energy(float(left_kwh.max()))
+    said = "What is left in batteries at the end is in no bill:"
+    if least == most:
+        return f"{said} {most} in each of these days."
+    span = f"from {least} to {most} in all these days"
+    return f"{said} {with_all} with all instruments, {with_none} with none, {span}."
+
+
+def _has_batteries(found: Material) -> bool:
+    return float(np.nan_to_num(found.worth["batteries_kwh"]).max(initial=0.0)) > _NOTHING
 
 
 def _warmth(found: Material, days: list[str]) -> str:
@@ -217,36 +236,30 @@ def _words(days: list[str], measures: list[Measure]) -> str:
 
 
 def _table(found: Material, days: list[str]) -> str:
-    rows = found.worth
-    heads = {
-        "day": "day with",
-        "broken#": "limits broken",
-        "steps#": "intervals with any",
-        "load#": "highest loading [%]",
-        "vm#": "lowest voltage [pu]",
-        "held#": "held back [kWh]",
-        "miss#": "missing [kWh]",
-        "cold#": "cold [K h]",
-        "pay#": f"members pay{found.money_unit}",
-        "dso#": f"grid operator is left with{found.money_unit}",
-    }
-    lines = [
-        {
-            "day": day_name(day),
-            "broken#": number(float(rows["broken"][k])),
-            "steps#": number(float(rows["intervals"][k])),
-            "load#": number(float(rows["worst_loading_percent"][k]), 1),
-            "vm#": number(float(rows["lowest_vm_pu"][k]), 3),
-            "held#": number(float(rows["held_back_kwh"][k]), 1),
-            "miss#": number(float(np.round(rows["missing_kwh"][k], 1)), 1),
-            "cold#": number(float(rows["cold_kelvin_hours"][k]), 1),
-            "pay#": number(float(rows["members_pay"][k]), 2),
-            "dso#": number(float(rows["operator_gets"][k]), 2),
-        }
-        for k, day in enumerate(days)
-    ]
-    table = html.table(heads, lines, [day in (NONE, ALL) for day in days])
+    heads, rows = {"day": "day with"}, [{"day": day_name(day)} for day in days]
+    for column, head, digits in _columns(found):
+        heads[f"{column}#"] = head
+        for row, value in zip(rows, found.worth[column], strict=True):
+            row[f"{column}#"] = number(float(np.round(value, digits)), digits)
+    table = html.table(heads, rows, [day in (NONE, ALL) for day in days])
     return html.folded(f"All figures of the {number(len(days))} days", table)
+
+
+def _columns(found: Material) -> list[tuple[str, str, int]]:
+    """What the table of all figures has: column, head and digits of each."""
+    left = [("batteries_kwh", "left in batteries [kWh]", 1)] * _has_batteries(found)
+    return [
+        ("broken", "limits broken", 0),
+        ("intervals", "intervals with any", 0),
+        ("worst_loading_percent", "highest loading [%]", 1),
+        ("lowest_vm_pu", "lowest voltage [pu]", 3),
+        ("held_back_kwh", "held back [kWh]", 1),
+        ("missing_kwh", "missing [kWh]", 1),
+        ("cold_kelvin_hours", "cold [K h]", 1),
+        *left,
+        ("members_pay", f"members pay{found.money_unit}", 2),
+        ("operator_gets", f"grid operator is left with{found.money_unit}", 2),
+    ]
 
 
 def pay_with_none(found: Material) -> float:
