@@ -26,8 +26,8 @@ from gridcommons.settlement.postings import DSO, NETWORK_FEE, Parties, sharing_p
 from gridcommons.settlement.sharing_bill import SharingTariff, bill_alone, bill_together
 from gridcommons.settlement.sharing_keys import Registers, allocate
 
-BALANCE = "balancing"
-"""Account of who keeps the system in balance."""
+BALANCE, HEAT = "balancing", "heat and fuel"
+"""Accounts of who keeps the system in balance, and of whom communities buy heat and fuel."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,14 +87,19 @@ def energy_tariff(field: Field, prices: Prices) -> SharingTariff:
     return SharingTariff(supply, 0.0, export, 0.0, internal)
 
 
-def cost_alone(field: Field, p_kw: FloatArray) -> FloatArray:
-    """What each member would pay by itself with its supplier, each line in cents, (members,) [currency]."""
+def cost_alone(field: Field, alone: Realised) -> FloatArray:
+    """What each member would pay by itself with its supplier, each line in cents, (members,) [currency].
+
+    A community that is its only member pays for its heat and fuel, too.
+    """
     prices = field.study.prices
     assert prices is not None
-    registers = registers_of(field, p_kw)
+    registers = registers_of(field, alone.p_kw)
     bill = bill_alone(registers, energy_tariff(field, prices))
     fee = np.nan_to_num(prices.network_fee_per_kwh) @ registers.withdrawal_kwh
-    lines = np.stack([bill.supply_amount, bill.surplus_amount, fee])
+    heat = dict(zip(field.hubs, alone.heat_cost.tolist(), strict=False))
+    own_heat = np.array([heat.get(name, 0.0) for name in _names(field)])
+    lines = np.stack([bill.supply_amount, bill.surplus_amount, fee, own_heat])
     return np.asarray(np.round(lines, 2).sum(axis=0))
 
 
@@ -113,6 +118,7 @@ def postings_of(ledger: Ledger) -> list[Posting]:
         *_flexibility_postings(ledger),
         *_operator_postings(ledger),
         *_reactive_postings(ledger),
+        *_heat_postings(ledger),
     ]
 
 
@@ -265,6 +271,12 @@ def _operator_postings(ledger: Ledger) -> list[Posting]:
         short_kw = np.abs(missed_kw[:, mine].sum(axis=1))
         postings += pay(name, BALANCE, "imbalance", float(np.abs(price) @ short_kw) * hours * share)
     return postings
+
+
+def _heat_postings(ledger: Ledger) -> list[Posting]:
+    """Heat and fuel of communities that plan them."""
+    due = zip(ledger.field.hubs, ledger.done.heat_cost.tolist(), strict=False)
+    return [each for name, amount in due for each in pay(name, HEAT, HEAT, amount)]
 
 
 def _reactive_postings(ledger: Ledger) -> list[Posting]:

@@ -58,7 +58,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     cost = np.zeros(len(study.community.members))
     if postings and study.prices is not None:
         # Alone, too, only what is held at the end of the day is paid for.
-        cost = cost_alone(field, alone.p_kw) - np.round(mean_price_per_kwh(study.prices) * less_kwh, 2)
+        cost = cost_alone(field, alone) - np.round(mean_price_per_kwh(study.prices) * less_kwh, 2)
     told = Told(field, day, alone, flows, power_kw, postings, cost, less_kwh, accounts)
     for name, columns in tables_of(told):
         if len(next(iter(columns.values()))):

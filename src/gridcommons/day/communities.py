@@ -20,6 +20,7 @@ from gridcommons.model.settings import read_settings
 from gridcommons.model.study import Study
 from gridcommons.scheduling.capability import make_operator, schedule_horizon
 from gridcommons.scheduling.community import Community, Plan
+from gridcommons.scheduling.constraints import hours_of_days
 from gridcommons.scheduling.energy_hub import make_hub
 from gridcommons.scheduling.grid_operator import GridOperator
 from gridcommons.scheduling.horizon_result import HorizonResult
@@ -113,7 +114,25 @@ def with_schedules(field: Field, planned: Planned, scheduled: Scheduled) -> Plan
     tables = (planned.plan_kw.copy(), planned.plan_kvar.copy(), planned.seen_kw.copy())
     for table, theirs in zip(tables, (scheduled.p_kw, scheduled.q_kvar, scheduled.seen_kw), strict=True):
         table[:, field.scheduled] = theirs
-    return replace(planned, plan_kw=tables[0], plan_kvar=tables[1], seen_kw=tables[2])
+    plan_kw, plan_kvar, seen_kw = tables
+    cost = heat_costs(field, scheduled)
+    return replace(planned, plan_kw=plan_kw, plan_kvar=plan_kvar, seen_kw=seen_kw, heat_cost=cost)
+
+
+def heat_costs(field: Field, scheduled: Scheduled) -> FloatArray:
+    """What heat and fuel cost each community, with the peak and the fee of each local day, (communities,).
+
+    A community that draws no heat from a district network pays neither.
+    """
+    settings, time = Council(field, with_round=False).settings, field.study.time
+    day = time.local_clock()[0]
+    day = day - day[0]
+    part = np.bincount(day) * time.step_hours / hours_of_days(time)
+    peak_kw = np.zeros((len(part), len(field.hubs)))
+    np.maximum.at(peak_kw, day, scheduled.heat_kw)
+    is_connected = (scheduled.heat_kw != 0.0).any(axis=0)
+    daily = settings.heat_peak_price_per_kw_day * peak_kw + settings.heat_fee_per_day * is_connected
+    return np.asarray(scheduled.heat_cost.sum(axis=0) + part @ daily)
 
 
 def nothing_scheduled(council: Council, plans: Mapping[str, Plan]) -> Scheduled:
@@ -132,6 +151,7 @@ def nothing_scheduled(council: Council, plans: Mapping[str, Plan]) -> Scheduled:
         state_name=np.array(names, dtype=np.str_),
         state=table(len(names)),
         heat_kw=table(hubs),
+        heat_cost=table(hubs),
         net_kw=table(connections),
         sold_kvar=table(connections),
         due_kvar=table(connections),
@@ -154,7 +174,8 @@ def write_plans(found: Scheduled, council: Council, result: HorizonResult, steps
                 found.p_kw[steps, column], found.q_kvar[steps, column] = day.p_kw, day.q_kvar
         for asset, values in plan.states.items():
             found.state[steps, state[asset]] = values
-        found.heat_kw[steps, field.hubs.index(name)] = plan.heat_kw
+        hub = field.hubs.index(name)
+        found.heat_kw[steps, hub], found.heat_cost[steps, hub] = plan.heat_kw, plan.heat_cost
         found.net_kw[steps, council.rows_of(name)] = plan.p_kw.T
     of_connection = np.eye(len(field.connections))[field.connection_of[field.scheduled]]
     for step, price, bought_kvar in _sales(result):

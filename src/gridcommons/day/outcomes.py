@@ -29,6 +29,8 @@ class Planned:
         State of each at the end of each interval [kWh or °C].
     stored_target : (batteries, steps)
         Energy of each battery then, NaN where it follows its meter; empty where all always do [kWh].
+    heat_cost : (communities,)
+        What heat and fuel cost each community that plans them; empty where none does [currency].
     """
 
     plan_kw: FloatArray
@@ -36,6 +38,7 @@ class Planned:
     seen_kw: FloatArray
     target: FloatArray
     stored_target: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
+    heat_cost: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +112,8 @@ class Scheduled:
         Names of the states of their devices.
     state : (steps, states)
         States at the end of each interval.
-    heat_kw : (steps, communities)
-        Heat drawn from the district network [kW].
+    heat_kw, heat_cost : (steps, communities)
+        Heat drawn from the district network [kW], and what heat and fuel cost, peaks and fees of days aside.
     net_kw : (steps, connections)
         Net power planned there [kW].
     sold_kvar, due_kvar : (steps, connections)
@@ -131,6 +134,7 @@ class Scheduled:
     state_name: Texts
     state: FloatArray
     heat_kw: FloatArray
+    heat_cost: FloatArray
     net_kw: FloatArray
     sold_kvar: FloatArray
     due_kvar: FloatArray
@@ -172,6 +176,8 @@ class Realised:
         Energy of cars [kWh], air of houses [°C].
     stored_kwh : (batteries, steps)
         Energy of batteries [kWh].
+    heat_cost : (communities,)
+        What heat and fuel cost each community that plans them; empty where none does [currency].
     """
 
     p_kw: FloatArray
@@ -181,6 +187,7 @@ class Realised:
     p_max_kw: FloatArray
     state: FloatArray
     stored_kwh: FloatArray
+    heat_cost: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,4 +61,5 @@ def live_the_day(
         p_max_kw=p_max_kw,
         state=done.state[:, :, 0],
         stored_kwh=done.stored_kwh,
+        heat_cost=planned.heat_cost,
     )

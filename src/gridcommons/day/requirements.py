@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gridcommons.day.bills import BALANCE
+from gridcommons.day.bills import BALANCE, HEAT
 from gridcommons.day.field import Field
 from gridcommons.model.assets import HeatPump
 from gridcommons.model.errors import Problem, StudyError
@@ -82,7 +82,7 @@ def _prices(field: Field) -> Iterator[Problem]:
 
 def _names(field: Field) -> Iterator[Problem]:
     """Parties that are called as another party or as an account of the settlement is."""
-    accounts, members = (DSO, COMMUNITY, BALANCE), field.study.community.members
+    accounts, members = (DSO, COMMUNITY, BALANCE, HEAT), field.study.community.members
     for column in ("member", "supplier", "aggregator", "cluster"):
         used = {getattr(member, column) for member in members}
         for name in sorted(used & set(accounts)):

@@ -8,8 +8,7 @@ import numpy as np
 
 from gridcommons.day.bills import flexibility_accounts
 from gridcommons.day.reactive_delivery import missed_kvar, replanned
-from gridcommons.day.tables import ALONE, BASELINE, PLANNED, REALISED, Told
-from gridcommons.day.timeline import OperatingDay
+from gridcommons.day.tables import ALONE, BASELINE, PLANNED, REALISED, Told, switches_moved
 from gridcommons.day.violations import find_broken
 from gridcommons.day.worth import cold_kelvin_hours, held_back_kw, ledger_of, missing_kwh
 from gridcommons.model.money import balance
@@ -43,7 +42,7 @@ def summarise(told: Told) -> dict[str, Any]:
         "cold_kelvin_hours": cold_kelvin_hours(field, day.done),
         **_flexibility(told),
         **_reactive(told),
-        "switches_moved": switches_moved(day),
+        "switches_moved": 0 if day.switched is None else int(switches_moved(field, day.switched).sum()),
         "traded_kwh": 0.0 if day.trades is None else float(day.trades.bought_kwh.sum()),
         **_money(told),
     }
@@ -60,12 +59,6 @@ def _reactive(told: Told) -> dict[str, float]:
         "reactive_missed_kvarh": float(missed.sum()) * hours,
         "communities_replanned": int(replanned(sold).sum()),
     }
-
-
-def switches_moved(day: OperatingDay) -> int:
-    """Operations of switches over the day."""
-    closed = None if day.switched is None else day.switched.closed
-    return 0 if closed is None else int((closed[1:] != closed[:-1]).sum())
 
 
 def _flexibility(told: Told) -> dict[str, float]:

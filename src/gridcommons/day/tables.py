@@ -11,14 +11,15 @@ import numpy as np
 from gridcommons.day.bills import flexibility_accounts, registers_of, residual_registers
 from gridcommons.day.field import DayFlow, Field
 from gridcommons.day.forecast_band import Band, forecast_bands
-from gridcommons.day.outcomes import Realised, Scheduled
+from gridcommons.day.outcomes import Realised, Scheduled, Switched
 from gridcommons.day.reactive_delivery import missed_kvar, replanned
 from gridcommons.day.timeline import OperatingDay
 from gridcommons.day.violations import Broken, at_rest, causes, find_broken
 from gridcommons.day.worth import DayFigures, held_back_kw, ledger_of, missing_by_member_kwh
-from gridcommons.model.grid import BoolArray, FloatArray
+from gridcommons.model.grid import FloatArray
 from gridcommons.model.money import Posting
 from gridcommons.model.results import Columns, text_column
+from gridcommons.model.switches import positions
 
 ALONE, BASELINE, PLANNED, REALISED = "alone", "baseline", "planned", "realised"
 """Scenarios: with nobody planning, as everybody would plan by price, as the schedules have it, as it was."""
@@ -169,7 +170,7 @@ def _instruments(told: Told) -> Columns:
         "held_back_kw": held_back_kw(told.field, day),
         **_reactive(told),
         "switches_refused": nothing if day.switched is None else day.switched.refused.astype(np.float64),
-        "switches_moved": nothing if day.switched is None else _moved(day.switched.closed),
+        "switches_moved": nothing if day.switched is None else switches_moved(told.field, day.switched),
         "traded_kw": nothing if trades is None else trades.bought_kwh.sum(axis=1) / hours,
     }
 
@@ -189,10 +190,10 @@ def _missed_kvar(told: Told, sold: Scheduled) -> FloatArray:
     return np.asarray(missed_kvar(told.field, sold, told.day.done).sum(axis=1))
 
 
-def _moved(closed: BoolArray) -> FloatArray:
-    """Switches that moved since the interval before, shape (steps,)."""
-    moved = (closed[1:] != closed[:-1]).sum(axis=1).astype(np.float64)
-    return np.concatenate([np.zeros(1), moved])
+def switches_moved(field: Field, switched: Switched) -> FloatArray:
+    """Switches that moved since the interval before, at first since the study's own positions, (steps,)."""
+    before = np.vstack([positions(field.study.switches), switched.closed[:-1]])
+    return np.asarray((switched.closed != before).sum(axis=1).astype(np.float64))
 
 
 def _switch_states(told: Told) -> Columns:
@@ -200,7 +201,7 @@ def _switch_states(told: Told) -> Columns:
     switched, study = told.day.switched, told.field.study
     if switched is None:
         return {"time": np.zeros(0, dtype="datetime64[ms]")}
-    changed = np.flatnonzero(np.append(True, _moved(switched.closed)[1:] > 0.0))
+    changed = np.flatnonzero(np.append(True, switches_moved(told.field, switched)[1:] > 0.0))
     names = text_column(switch.name for switch in study.switches)
     return {
         "time": np.repeat(study.time.stamps()[changed], len(names)),

@@ -221,6 +221,14 @@ class LinearModel:
         """What each named cost comes to at a point, constants included."""
         return {name: float(sum(part.value(x).sum() for part in parts)) for name, parts in self.costs.items()}
 
+    def cost_by_step(self, names: Sequence[str], x: FloatArray, steps: int) -> FloatArray:
+        """What some named costs come to at a point in each interval, shape (steps,).
+
+        Every part of them has the intervals as its last axis.
+        """
+        parts = [part.value(x).reshape(-1, steps) for name in names for part in self.costs.get(name, [])]
+        return np.asarray(np.concatenate([np.zeros((1, steps)), *parts]).sum(axis=0))
+
     def with_whole_fixed(self, x: FloatArray) -> LinearModel:
         """The same model with its whole numbers fixed as they are at a point: a program without binaries."""
         whole = self._whole()

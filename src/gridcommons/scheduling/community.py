@@ -45,6 +45,9 @@ cost the same, the one that moves less."""
 PRICED_SHARE = 1e-4
 """Share by which S − P may be priced too low at an answer."""
 
+HEAT_COSTS = ("heat", "fuel")
+"""Names of the costs of heat and fuel that arise interval by interval."""
+
 SMALLEST_KVA = 1e-6
 """Error of S that is none [kVA]."""
 
@@ -78,6 +81,8 @@ class Plan:
         Heat drawn from the district network; load that is not served.
     cost : mapping of str to float
         What it pays, by what for; the exchange of reactive power with the grid aside.
+    heat_cost : (steps,)
+        What of it is for heat and fuel, peaks and fees of days aside.
     states : mapping of str to (steps,)
         States of its devices after each interval, by the names of ``Horizon.start``.
     """
@@ -88,6 +93,7 @@ class Plan:
     heat_kw: FloatArray
     shed_kw: FloatArray
     cost: dict[str, float]
+    heat_cost: FloatArray
     states: dict[str, FloatArray]
 
     @property
@@ -341,6 +347,7 @@ def read_plan(hub: EnergyHub, program: Program, x: FloatArray) -> Plan:
         heat_kw=program.heat_kw.value(x),
         shed_kw=shed_kw.sum(axis=0),
         cost=cost,
+        heat_cost=program.model.cost_by_step(HEAT_COSTS, x, hub.steps),
         states=states,
     )
 

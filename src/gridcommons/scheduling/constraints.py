@@ -19,6 +19,7 @@ import numpy as np
 
 from gridcommons.model.assets import Asset, HeatPump
 from gridcommons.model.grid import FloatArray, Names
+from gridcommons.model.time import TimeAxis
 from gridcommons.optimisation.apparent_power import above_tangents, tangents
 from gridcommons.optimisation.devices.battery import operate_batteries
 from gridcommons.optimisation.devices.boiler import operate_boilers
@@ -242,7 +243,7 @@ def pay_heat_peak(model: LinearModel, hub: EnergyHub, heat_kw: Linear, settings:
     day = hub.horizon.profiles.time.local_clock()[0]
     day = day - day[0]
     first = np.arange(day[-1] + 1) == 0
-    part = (np.bincount(day) * hub.hours + first * past.hours) / _hours_of_days(hub)
+    part = (np.bincount(day) * hub.hours + first * past.hours) / hours_of_days(hub.horizon.profiles.time)
     peak_kw = model.variable(part.shape, lower=first * past.heat_peak_kw)
     of_steps = stack([peak_kw[k : k + 1] for k in day])
     model.require("heat peak", of_steps - heat_kw, lower=0.0)
@@ -250,9 +251,8 @@ def pay_heat_peak(model: LinearModel, hub: EnergyHub, heat_kw: Linear, settings:
     model.add_cost(constant(settings.heat_fee_per_day * part), "heat fee")
 
 
-def _hours_of_days(hub: EnergyHub) -> FloatArray:
-    """Length of each local day of the horizon, 23 or 25 hours where the clock changes, shape (days,) [h]."""
-    time = hub.horizon.profiles.time
+def hours_of_days(time: TimeAxis) -> FloatArray:
+    """Length of each local day of a window, 23 or 25 hours where the clock changes, shape (days,) [h]."""
     first = np.unique(time.local_clock()[0], return_index=True)[1].tolist()
     midnights = [time.local(step).replace(hour=0, minute=0) for step in first]
     lengths = []

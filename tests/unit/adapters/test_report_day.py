@@ -20,6 +20,7 @@ from gridcommons.adapters.report.day.left_section import left_section
 from gridcommons.adapters.report.day.material import read_material
 from gridcommons.adapters.report.day.moments import acts, choose_moments, moment_cards
 from gridcommons.adapters.report.day.money_book import (
+    HEAT,
     MEMBERS,
     NEIGHBOURS,
     balances,
@@ -945,10 +946,22 @@ def test_bills_of_communities_say_what_they_leave_out(day):
     assert "Heat and fuel" not in told_by(money_section, day)
     found = with_communities(day)
     with style():
-        assert "Heat and fuel of communities are in neither." in plain(money_section(found).body)
+        assert "Heat and fuel of a community are in both" in plain(money_section(found).body)
     with_communities(day, communities_replanned={3: 1.0})
     summarise(day, instruments=["control"])
-    assert "Heat and fuel of communities" in told_by(money_section, day)
+    assert "Heat and fuel of a community" in told_by(money_section, day)
+
+
+def test_a_community_that_pays_more_kept_to_what_it_had_sold(day):
+    """Its heat and fuel are in both bills, and no reason."""
+    change(day, "postings", lambda rows: rows[rows["item"] != "dynamic tariff"])
+    one = pd.DataFrame({"party": ["home2"], "counterparty": [HEAT], "item": [HEAT], "amount": [-50.0]})
+    change(day, "postings", lambda rows: pd.concat([rows.astype({"item": str}), one]))
+    usual = "its devices drew more, or at dearer hours, than alone"
+    assert why_dearer(read_material(day), "home2") == usual
+    with_communities(day, communities_replanned={3: 1.0})
+    assert "kept to what it had sold" in why_dearer(read_material(day), "home2")
+    assert why_dearer(read_material(day), "home1") != "kept to what it had sold"
 
 
 def test_commitments_are_told_by_stage_and_each_once(made, day):

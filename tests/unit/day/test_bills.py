@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from day_ledgers import ledger_at, nothing_planned, random_field, random_ledger, random_power
+from day_ledgers import done_of, ledger_at, nothing_planned, random_field, random_ledger, random_power
 from day_study import EXACT, day_of, day_study, field_of, random_day_study, usual_field
 from gridcommons.day.bills import (
     cost_alone,
@@ -151,7 +151,7 @@ def test_nobody_pays_more_when_energy_is_shared_than_alone_for_the_same_meters(s
     p_kw = random_power(rng, field)
     # Losses and imbalance are the operator's and the suppliers'.
     postings = postings_of(ledger_at(field, p_kw))
-    for name, alone in zip(names(field), cost_alone(field, p_kw), strict=True):
+    for name, alone in zip(names(field), cost_alone(field, done_of(field, p_kw)), strict=True):
         assert float(-money(postings, name)) <= alone + 0.025
 
 
@@ -161,7 +161,7 @@ def test_a_known_day_without_instruments_and_sharing_costs_what_each_would_pay_a
     field = field_of(random_day_study(seed, sharing_key="virtual", **EXACT))
     day = day_of(field, ())
     ledger = ledger_of(field, day, realised_flow(field, day))
-    postings, alone = postings_of(ledger), cost_alone(field, day.done.p_kw)
+    postings, alone = postings_of(ledger), cost_alone(field, day.done)
     assert money(postings, "balancing") == 0
     for name, cost in zip(names(field), alone, strict=True):
         # Energy, feed-in and fee are rounded, each by half a cent at most.

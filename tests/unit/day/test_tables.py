@@ -76,7 +76,7 @@ def told() -> Told:
     postings = postings_of(ledger_of(field, day, flow))
     accounts = [figures_of(field, "all", day, flow)]
     less_kwh = stored_by_member_kwh(field, alone) - stored_by_member_kwh(field, day.done)
-    cost = cost_alone(field, alone.p_kw)
+    cost = cost_alone(field, alone)
     return Told(field, day, alone, flows, power_kw, postings, cost, less_kwh, accounts)
 
 

@@ -13,7 +13,9 @@ from gridcommons.model.grid import FloatArray
 MEMBERS, NEIGHBOURS = "members", "other members"
 COMMUNITY, DSO, BALANCING = "community pool", "DSO", "balancing"
 
-BILL_ITEMS = ("energy", "feed-in", "network fee", "losses")
+HEAT = "heat and fuel"
+
+BILL_ITEMS = ("energy", "feed-in", "network fee", "losses", HEAT)
 """What would be paid on any day; the other items are what instruments and neighbours move."""
 
 NEIGHBOUR_ITEMS = ("local trades", "shared energy")

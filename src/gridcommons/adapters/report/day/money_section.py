@@ -13,6 +13,7 @@ from gridcommons.adapters.report import html
 from gridcommons.adapters.report.day.material import Material
 from gridcommons.adapters.report.day.money_book import (
     BILL_ITEMS,
+    HEAT,
     MEMBERS,
     NEIGHBOUR_ITEMS,
     Flow,
@@ -68,11 +69,15 @@ def _said(found: Material, savings: Savings) -> str:
     alone, together = float(savings.alone.sum()), float(savings.together.sum())
     less = alone - together
     words = f"{found.whole_amount(abs(less))} {'more' if less >= 0.0 else 'less'}"
-    unbilled = " Heat and fuel of communities are in neither." if has_communities(found) else ""
+    heated = ""
+    if has_communities(found):
+        heated = (
+            " Heat and fuel of a community are in both where it is a member itself, else on its own account."
+        )
     return (
         f"{times(len(savings.member), 'member')} pay {found.whole_amount(together)} for the day. Each by "
         f"itself with its supplier, and nobody planning, they would pay {found.whole_amount(alone)}: {words}."
-        f"{unbilled}"
+        f"{heated}"
     )
 
 
@@ -196,4 +201,6 @@ def why_dearer(found: Material, member: str) -> str:
         for item, amount in items.items()
         if item not in (*BILL_ITEMS, *NEIGHBOUR_ITEMS) and amount > ROUNDING
     ]
+    if not said and HEAT in items and found.did("communities_replanned").any():
+        return "its community kept to what it had sold the day before, when the forecast was off"
     return "; ".join(said) or "its devices drew more, or at dearer hours, than alone"
