@@ -63,4 +63,5 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     for name, columns in tables_of(told):
         if len(next(iter(columns.values()))):
             engines.sink.write(name, columns)
-    return Result("day", LazyTables(engines.sink.readers()), summarise(told), {})
+    provenance = {"step_minutes": study.time.step_minutes}
+    return Result("day", LazyTables(engines.sink.readers()), summarise(told), provenance)

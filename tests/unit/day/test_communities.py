@@ -9,11 +9,14 @@ import pytest
 
 from day_study import EXACT, field_of, otherwise
 from gridcommons.adapters.studies.files import load_study
-from gridcommons.day.bills import postings_of
-from gridcommons.day.communities import schedule_communities
+from gridcommons.day.bills import HEAT, cost_alone, postings_of
+from gridcommons.day.communities import heat_costs, schedule_communities
 from gridcommons.day.timeline import Stages, instruments_of, run_day
 from gridcommons.day.worth import ledger_of, realised_flow
 from gridcommons.model.errors import StudyError
+from gridcommons.scheduling.community import Community
+from gridcommons.scheduling.energy_hub import make_hub
+from gridcommons.scheduling.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,40 @@ def test_it_is_paid_for_once_by_who_buys_it(days):
     assert paid and paid == pytest.approx(
         {name: amount for name, amount in expected.items() if amount > 0.005}, abs=0.01
     )
+
+
+def test_heat_and_fuel_are_what_the_plans_say_peaks_and_fees_included(study):
+    """Without a round a community's day is its own schedule."""
+    tasks = {"scheduling": {"heat_peak_price_per_kw_day": 2.0, "heat_fee_per_day": 50.0}, "day": EXACT}
+    field = field_of(replace(study, tasks=tasks))
+    known = field.information.seen(field.gates["schedules"])
+    scheduled = schedule_communities(field, known, with_round=False)
+    settings = Settings(heat_peak_price_per_kw_day=2.0, heat_fee_per_day=50.0)
+    expected = []
+    for name in field.hubs:
+        community = Community(make_hub(study, name, slice(0, 24), {}), settings)
+        community.schedule()
+        cost = community.plan().cost
+        expected.append(sum(cost.get(item, 0.0) for item in ("heat", "fuel", "heat peak", "heat fee")))
+    found = heat_costs(field, scheduled)
+    assert found == pytest.approx(expected, rel=1e-9) and (found > 1000.0).all()
+    assert scheduled.heat_cost.sum() < found.sum() - 100.0
+
+
+def test_heat_is_paid_by_the_community_in_the_day_and_alone(days):
+    field, days = days
+    day = days["with"]
+    rows = postings_of(ledger_of(field, day, realised_flow(field, day)))
+    paid = {each.party: -float(each.amount) for each in rows if each.item == HEAT and each.party != HEAT}
+    assert [paid[name] for name in field.hubs] == pytest.approx(day.done.heat_cost, abs=0.005)
+    assert sum(each.amount for each in rows) == 0
+    alone = days["without"].done
+    members = [member.member for member in field.study.community.members]
+    free = replace(alone, heat_cost=np.zeros(0))
+    more = cost_alone(field, alone) - cost_alone(field, free)
+    for name, amount in zip(members, more, strict=True):
+        own = alone.heat_cost[field.hubs.index(name)] if name in field.hubs else 0.0
+        assert amount == pytest.approx(own, abs=0.01)
 
 
 def test_what_becomes_known_later_changes_no_schedule(study):

@@ -115,9 +115,16 @@ def test_expectations_are_forecasts_of_what_nobody_controls(study):
 
 def test_refusals_are_told(study):
     """In the table of what each instrument did."""
-    rows = run(replace(study, tasks={**study.tasks, "day": {}}), "day").tables["day_instruments"]
+    result = run(replace(study, tasks={**study.tasks, "day": {}}), "day")
+    rows = result.tables["day_instruments"]
     assert rows["switches_refused"].tolist() == [0.0] * (4 * study.time.steps)
     assert rows["switches_moved"].sum() > 0
+    states = result.tables["switch_states"]
+    first = states[states["time"] == states["time"].min()]["closed"].to_numpy()
+    # What moves as the day begins is counted, too.
+    assert rows["switches_moved"].iloc[0] == (first != positions(study.switches)).sum() == 2
+    assert result.summary["switches_moved"] == rows["switches_moved"].sum()
+    assert result.provenance["step_minutes"] == 15
 
 
 # Envelopes on the topology of each interval
