@@ -132,7 +132,9 @@ def _violations(told: Told, scenario: str, broken: Broken) -> Columns:
 def _causes(told: Told, broken: Broken) -> list[str]:
     if not len(broken.step):
         return []
-    return causes(told.day, broken, at_rest(told.field, told.day), told.missed_kw)
+    sold = told.day.scheduled
+    missed = told.missed_kw if sold is None else told.missed_kw + _missed_kvar(told, sold)
+    return causes(told.day, broken, at_rest(told.field, told.day), missed)
 
 
 def _power(field: Field, scenario: str, p_kw: FloatArray) -> Columns:

@@ -93,13 +93,15 @@ def causes(day: OperatingDay, broken: Broken, fixed: Broken, missed: FloatArray)
     fixed : Broken
         What is broken at rest.
     missed : (steps,)
-        What was sold and not delivered [kW].
+        What was sold and not delivered [kW, kvar].
     """
     is_promised = "envelopes" in day.instruments or "reactive" in day.instruments
+    # Communities can move what nobody else can: a voltage that they were to hold is out for another reason.
+    by_rounds = "reactive" in day.instruments
     of_rest = set(zip(fixed.step.tolist(), fixed.element, fixed.kind, strict=True))
     found = []
     for place in zip(broken.step.tolist(), broken.element, broken.kind, strict=True):
-        if place in of_rest:
+        if place in of_rest and not (by_rounds and place[2].startswith("vm_")):
             found.append(FIXED)
         elif missed[place[0]] > 0.0:
             found.append(UNDELIVERED)

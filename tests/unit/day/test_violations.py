@@ -110,6 +110,16 @@ def test_every_broken_limit_has_the_first_cause_that_holds():
     assert causes(day, broken, elsewhere, missed_kw) == [UNDELIVERED, FORECAST, UNDELIVERED, FORECAST]
 
 
+def test_a_voltage_that_rounds_were_to_hold_is_no_load_that_nobody_can_move():
+    """A loading is; and without rounds a voltage is, too."""
+    day = replace(usual_day(), instruments=("reactive",))
+    step, missed = np.arange(3), np.array([0.0, 1.0, 0.0])
+    kinds = ("vm_min_pu", "vm_max_pu", "loading_max_percent")
+    broken = Broken(step, ("x",) * 3, kinds, *np.ones((3, 3)))
+    assert causes(day, broken, broken, missed) == [FORECAST, UNDELIVERED, FIXED]
+    assert causes(replace(day, instruments=("control",)), broken, broken, missed) == [FIXED] * 3
+
+
 def test_what_is_broken_at_rest_is_load_that_nobody_can_move():
     """Fixed load of eight times as much overloads the street, whatever the others do."""
     study = day_study(**EXACT)
