@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from gridcommons.day.timeline import OperatingDay
 from gridcommons.day.violations import Broken, at_rest, causes, find_broken
 from gridcommons.day.worth import DayFigures, held_back_kw, ledger_of, missing_by_member_kwh
 from gridcommons.model.grid import FloatArray
+from gridcommons.model.grid_tables import GridState, grid_tables, long_keys
 from gridcommons.model.money import Posting
 from gridcommons.model.results import Columns, text_column
 from gridcommons.model.switches import positions
@@ -77,8 +77,8 @@ class Told:
 def tables_of(told: Told) -> Iterator[tuple[str, Columns]]:
     """Parts of all tables."""
     for scenario, flow in told.flows.items():
-        yield "bus_voltages", _voltages(told.field, scenario, flow)
-        yield "branch_loadings", _loadings(told.field, scenario, flow)
+        state = GridState(flow.vm_pu, flow.p_from_kw, flow.loading_percent)
+        yield from grid_tables(told.field.study.grid, told.field.study.time.stamps(), scenario, state)
         yield "violations", _violations(told, scenario, find_broken(told.field, flow))
         yield "day_power", _power(told.field, scenario, told.power_kw[scenario])
     for band in forecast_bands(told.field):
@@ -90,29 +90,6 @@ def tables_of(told: Told) -> Iterator[tuple[str, Columns]]:
     yield "postings", _postings(told)
     yield "statements", _statements(told)
     yield "worth", _worth(told.figures)
-
-
-def _keys(field: Field, scenario: str, column: str, names: Sequence[str]) -> dict[str, Any]:
-    steps = field.study.time.steps
-    return {
-        "time": np.repeat(field.study.time.stamps(), len(names)),
-        "scenario": text_column([scenario] * (steps * len(names))),
-        column: np.tile(text_column(names), steps),
-    }
-
-
-def _voltages(field: Field, scenario: str, flow: DayFlow) -> Columns:
-    return {**_keys(field, scenario, "bus", field.study.grid.buses.name), "vm_pu": flow.vm_pu.ravel()}
-
-
-def _loadings(field: Field, scenario: str, flow: DayFlow) -> Columns:
-    branches = field.study.grid.branches
-    return {
-        **_keys(field, scenario, "branch", branches.name),
-        "kind": np.tile(text_column(branches.kind), field.study.time.steps),
-        "p_from_kw": flow.p_from_kw.ravel(),
-        "loading_percent": flow.loading_percent.ravel(),
-    }
 
 
 def _violations(told: Told, scenario: str, broken: Broken) -> Columns:
@@ -141,7 +118,8 @@ def _power(field: Field, scenario: str, p_kw: FloatArray) -> Columns:
     """Net power by kind of asset."""
     kinds = tuple(dict.fromkeys(asset.kind for asset in field.assets))
     is_kind = np.array([[asset.kind == kind for kind in kinds] for asset in field.assets], dtype=np.float64)
-    return {**_keys(field, scenario, "kind", kinds), "p_kw": (p_kw @ is_kind).ravel() + 0.0}
+    keys = long_keys(field.study.time.stamps(), scenario, "kind", kinds)
+    return {**keys, "p_kw": (p_kw @ is_kind).ravel() + 0.0}
 
 
 def _forecast(field: Field, band: Band) -> Columns:

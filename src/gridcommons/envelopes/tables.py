@@ -15,6 +15,7 @@ from gridcommons.envelopes.margins import worst_margins
 from gridcommons.envelopes.problem import Window
 from gridcommons.envelopes.verify import TOLERANCE_PU, Checks
 from gridcommons.model.grid import FloatArray, IntArray
+from gridcommons.model.grid_tables import GridState, grid_tables
 from gridcommons.model.results import Columns
 from gridcommons.ports import TableSink
 from gridcommons.powerflow.solution import FlowSolution
@@ -45,8 +46,9 @@ def write_tables(result: WindowResult, sink: TableSink) -> dict[str, FlowSolutio
         sink.write("unresolved", unresolved)
     flows = scenario_flows(result)
     for scenario, solution in flows.items():
-        sink.write("bus_voltages", _voltages(result, scenario, solution))
-        sink.write("branch_loadings", _loadings(result, scenario, solution))
+        state = GridState(solution.vm_pu(), solution.p_from_kw(), solution.loading_percent())
+        for table, columns in grid_tables(result.window.rows.network.grid, result.time, scenario, state):
+            sink.write(table, columns)
     broken = _violations(result, flows["uncontrolled"])
     if len(broken["time"]):
         sink.write("violations", broken)
@@ -119,30 +121,4 @@ def _named(rows: LimitRows, step: IntArray, limit: IntArray, excess: FloatArray)
         "value": np.array([value for value, _, _ in values]),
         "limit": np.array([bound for _, bound, _ in values]),
         "excess": np.array([over for _, _, over in values]),
-    }
-
-
-def _voltages(result: WindowResult, scenario: str, solution: FlowSolution) -> Columns:
-    buses = result.window.rows.network.grid.buses.name
-    return {
-        **_keys(result, scenario, "bus", buses),
-        "vm_pu": solution.vm_pu().ravel(),
-    }
-
-
-def _loadings(result: WindowResult, scenario: str, solution: FlowSolution) -> Columns:
-    branches = result.window.rows.network.grid.branches
-    return {
-        **_keys(result, scenario, "branch", branches.name),
-        "kind": np.tile(np.array(branches.kind, dtype=object), len(result.time)),
-        "p_from_kw": solution.p_from_kw().ravel(),
-        "loading_percent": solution.loading_percent().ravel(),
-    }
-
-
-def _keys(result: WindowResult, scenario: str, column: str, names: tuple[str, ...]) -> dict[str, Any]:
-    return {
-        "time": np.repeat(result.time, len(names)),
-        "scenario": np.full(len(result.time) * len(names), scenario, dtype=object),
-        column: np.tile(np.array(names, dtype=object), len(result.time)),
     }

@@ -15,6 +15,7 @@ from gridcommons.flexibility.day_ahead import ReprofilingStage, Stage, TariffSta
 from gridcommons.flexibility.dynamic_tariff import PRICED_PER_KWH, TariffPlan
 from gridcommons.flexibility.fleet import Fleet
 from gridcommons.flexibility.market import MarketStage, taken
+from gridcommons.model.grid_tables import GridState, grid_tables
 from gridcommons.model.money import Posting
 from gridcommons.model.results import Columns, text_column
 from gridcommons.model.study import Study
@@ -25,26 +26,9 @@ Tables = Iterator[tuple[str, Columns]]
 
 def stage_tables(study: Study, fleet: Fleet, stage: Stage) -> Tables:
     """What the grid and the devices do after an instrument."""
-    grid, state = study.grid, stage.state
-    stamps, steps = study.time.stamps(), study.time.steps
-    for table, names, values in (
-        ("bus_voltages", grid.buses.name, {"vm_pu": state.vm_pu}),
-        (
-            "branch_loadings",
-            grid.branches.name,
-            {"p_from_kw": state.flow.p_from_kw(), "loading_percent": state.loading_percent},
-        ),
-    ):
-        count = len(names)
-        word = "bus" if table == "bus_voltages" else "branch"
-        columns = {
-            "time": np.repeat(stamps, count),
-            "scenario": _same(stage.name, steps * count),
-            word: np.tile(text_column(names), steps),
-        }
-        if word == "branch":
-            columns["kind"] = np.tile(text_column(grid.branches.kind), steps)
-        yield table, {**columns, **{name: value.ravel() for name, value in values.items()}}
+    state = stage.state
+    told = GridState(state.vm_pu, state.flow.p_from_kw(), state.loading_percent)
+    yield from grid_tables(study.grid, study.time.stamps(), stage.name, told)
     violations = find_violations(state)
     if len(violations):
         yield "violations", _violations(study, stage, violations)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
+from gridcommons.model.grid_tables import GridState, grid_tables
 from gridcommons.model.money import pay
 from gridcommons.model.results import Columns, text_column
 from gridcommons.powerflow.solution import FlowSolution
@@ -27,8 +27,9 @@ def tables_of(result: HorizonResult) -> Iterator[tuple[str, Columns]]:
         yield "community_exchange", _exchange(result, scenario, plans)
         yield "community_costs", _costs(result, scenario, plans)
     for scenario, sight in ((ALONE, result.outcome.before), (BOUGHT, result.outcome.after)):
-        yield "bus_voltages", _voltages(result, scenario, sight.solution)
-        yield "branch_loadings", _loadings(result, scenario, sight.solution)
+        flow = sight.solution
+        state = GridState(flow.vm_pu(), flow.p_from_kw(), flow.loading_percent())
+        yield from grid_tables(flow.network.grid, result.stamps, scenario, state)
         yield "violations", _violations(result, scenario, sight.solution)
     yield "reactive_rounds", _rounds(result)
     yield "reactive_purchases", _purchases(result)
@@ -73,30 +74,6 @@ def _costs(result: HorizonResult, scenario: str, plans: Mapping[str, Plan]) -> C
         "community": text_column(name for name, _, _ in rows),
         "item": text_column(item for _, item, _ in rows),
         "amount": np.array([amount for _, _, amount in rows]) + 0.0,
-    }
-
-
-def _keys(result: HorizonResult, scenario: str, column: str, names: tuple[str, ...]) -> dict[str, Any]:
-    steps = result.time.steps
-    return {
-        "time": np.repeat(result.stamps, len(names)),
-        "scenario": text_column([scenario] * (steps * len(names))),
-        column: np.tile(text_column(names), steps),
-    }
-
-
-def _voltages(result: HorizonResult, scenario: str, solution: FlowSolution) -> Columns:
-    buses = solution.network.grid.buses.name
-    return {**_keys(result, scenario, "bus", buses), "vm_pu": solution.vm_pu().ravel()}
-
-
-def _loadings(result: HorizonResult, scenario: str, solution: FlowSolution) -> Columns:
-    branches = solution.network.grid.branches
-    return {
-        **_keys(result, scenario, "branch", branches.name),
-        "kind": np.tile(text_column(branches.kind), result.time.steps),
-        "p_from_kw": solution.p_from_kw().ravel(),
-        "loading_percent": solution.loading_percent().ravel(),
     }
 
 
