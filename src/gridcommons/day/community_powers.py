@@ -11,7 +11,7 @@ import numpy as np
 
 from gridcommons.day.field import Field
 from gridcommons.day.outcomes import Planned
-from gridcommons.model.assets import Asset, Chp, DemandResponse, Pv, SmartBoiler
+from gridcommons.model.assets import Asset, Battery, Chp, DemandResponse, Pv, SmartBoiler
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.profiles import Profiles
 
@@ -53,16 +53,19 @@ def moved_powers(
 
 
 def reactive_swing_kvar(asset: Asset) -> float:
-    """From the most that an asset can absorb to the most that it can inject, as it is rated [kvar]."""
+    """From the most that an asset can absorb to the most that it can inject, as it is rated [kvar].
+
+    What has no say in it moves its reactive power with its active power.
+    """
+    moved = reactive_per_active(asset) * asset.rating_kw * (2.0 if isinstance(asset, Battery) else 1.0)
     if isinstance(asset, Pv):
-        return 2.0 * float(np.nan_to_num(asset.q_share * asset.inverter_kva))
-    if isinstance(asset, SmartBoiler):
-        return 2.0 * float(np.nan_to_num(asset.q_share)) * asset.consumption_max_kw
-    if isinstance(asset, Chp):
-        return float(np.nan_to_num(asset.q_inject_share) + np.nan_to_num(asset.q_absorb_share)) * (
-            asset.generation_max_kw
-        )
-    return 0.0
+        moved += 2.0 * float(np.nan_to_num(asset.q_share * asset.inverter_kva))
+    elif isinstance(asset, SmartBoiler):
+        moved += 2.0 * float(np.nan_to_num(asset.q_share)) * asset.consumption_max_kw
+    elif isinstance(asset, Chp):
+        shares = np.nan_to_num([asset.q_inject_share, asset.q_absorb_share])
+        moved += float(shares.sum()) * asset.generation_max_kw
+    return moved
 
 
 def _has_say(asset: object) -> bool:

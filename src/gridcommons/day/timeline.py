@@ -9,7 +9,7 @@ it finds and goes on. One account follows every asset through all of them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from typing import Any, TypeVar
 
@@ -117,7 +117,7 @@ class Stages:
     def take(self, path: tuple[str, ...], kind: type[Outcome], make: Callable[[], Outcome]) -> Outcome:
         """The outcome of the last stage of a path: known, or kept by an earlier run, or made now."""
         if path not in self._known:
-            finished, key = self.field.engines.finished, self._key(path)
+            finished, key = self.field.engines.finished, self._key(path, kind)
             kept = finished.load(key)
             outcome = make() if kept is None else from_arrays(kind, kept)
             if kept is None:
@@ -126,13 +126,14 @@ class Stages:
         found: Outcome = self._known[path]
         return found
 
-    def _key(self, path: tuple[str, ...]) -> dict[str, Any]:
-        """Everything that the outcome depends on."""
+    def _key(self, path: tuple[str, ...], kind: type[Any]) -> dict[str, Any]:
+        """Everything that the outcome depends on, and what it consists of."""
         study, settings = self.field.study, asdict(self.field.settings)
         for shown in ("without", "worth"):
             del settings[shown]
         return {
             "path": list(path),
+            "kept": [column.name for column in fields(kind)],
             "inputs_sha256": study.inputs_sha256,
             "seed": study.seed,
             "method": self.field.engines.method,

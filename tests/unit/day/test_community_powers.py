@@ -108,6 +108,8 @@ def test_when_all_is_as_expected_all_is_as_planned():
         ("chp", {}, 0.8 * 60.0),
         ("chp", {"q_absorb_share": np.nan}, 0.5 * 60.0),
         ("battery", {}, 0.0),
+        ("battery", {"power_factor": 0.8}, 2.0 * 0.75 * 25.0),
+        ("heat_pump", {"power_factor": 0.8}, 0.75 * 40.0),
     ],
 )
 def test_what_a_device_can_move_of_reactive_power(kind, changes, swing):

@@ -147,6 +147,17 @@ def test_what_only_says_what_is_shown_takes_what_was_kept():
     assert "tariff" not in second.saved and "market" not in second.saved
 
 
+def test_nothing_is_taken_from_a_stage_that_kept_other_things():
+    """As an older version of the package would have left it."""
+    first = Keeping()
+    answer(day_study(), first)
+    older = {key.replace('"stored_kwh"', '"stored"'): arrays for key, arrays in first.kept.items()}
+    assert older.keys() != first.kept.keys()
+    second = Keeping(kept=older)
+    assert answer(day_study(), second) == answer(day_study())
+    assert "day" not in second.loaded and "baseline" in second.loaded
+
+
 def test_the_same_day_twice_is_the_same_bytes():
     assert answer(day_study(3)) == answer(day_study(3)) != answer(day_study(4))
 
