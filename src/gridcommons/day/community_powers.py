@@ -13,7 +13,7 @@ from gridcommons.day.field import Field
 from gridcommons.day.outcomes import Planned
 from gridcommons.model.assets import Asset, Battery, Chp, DemandResponse, Pv, SmartBoiler
 from gridcommons.model.grid import FloatArray
-from gridcommons.model.profiles import Profiles
+from gridcommons.model.profiles import Profiles, reactive_per_active
 
 HELD_BACK_KW = 1e-3
 """By how much a plan must be below what the sun was to give for a plant to count as held back."""
@@ -65,7 +65,7 @@ def reactive_swing_kvar(asset: Asset) -> float:
     elif isinstance(asset, Chp):
         shares = np.nan_to_num([asset.q_inject_share, asset.q_absorb_share])
         moved += float(shares.sum()) * asset.generation_max_kw
-    return moved
+    return float(moved)
 
 
 def _has_say(asset: object) -> bool:
