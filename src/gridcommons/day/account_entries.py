@@ -63,8 +63,9 @@ def promise_reactive_power(field: Field, account: Account, scheduled: Scheduled)
         )
         if not sold_kvar.any():
             continue
-        reference = f"{REACTIVE} {community} {bus}"
-        sold = Commitment(REACTIVE, community, DSO, reference, sold_kvar, price, "kvar")
+        # Each connection has its own room.
+        seller = f"{community} at {bus}"
+        sold = Commitment(REACTIVE, seller, DSO, f"{REACTIVE} {seller}", sold_kvar, price, "kvar")
         account.promise(sold, room_kvar[:, column])
 
 

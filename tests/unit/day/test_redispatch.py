@@ -9,6 +9,8 @@ import pytest
 
 from day_study import EXACT, field_of, otherwise
 from gridcommons.adapters.studies.files import load_study
+from gridcommons.day.account import Account, AccountError
+from gridcommons.day.account_entries import _room_kvar, promise_reactive_power
 from gridcommons.day.communities import schedule_communities, with_schedules
 from gridcommons.day.community_powers import moved_powers
 from gridcommons.day.information import Information
@@ -241,7 +243,8 @@ def test_communities_sell_into_the_account_of_everybody(short_of_volts):
     field, days = short_of_volts
     day = days["both"]
     sold = [each for each in day.account.commitments if each.stage == "reactive"]
-    assert {(each.seller, each.unit) for each in sold} == {(name, "kvar") for name, _ in field.connections}
+    sellers = {(f"{name} at {bus}", "kvar") for name, bus in field.connections}
+    assert {(each.seller, each.unit) for each in sold} == sellers
     total = sum(float(each.quantity.sum()) for each in sold)
     assert total == pytest.approx(np.abs(day.scheduled.sold_kvar).sum())
     paid = sum(float((each.quantity * each.price).sum()) for each in sold)
@@ -281,3 +284,19 @@ def test_each_look_is_at_what_is_known_then(monkeypatch):
     # Reality is read for the temperatures that houses have when an interval is over, of which there is none.
     within = [minute for minute in asked if 0 <= minute < 24 * 60]
     assert within == [60 * k for k in range(24)]
+
+
+def test_each_connection_of_a_community_has_its_own_room(campus):
+    """Two connections that each sell all that their devices can move."""
+    members = tuple(
+        replace(member, cluster="both") if member.cluster else member for member in campus.community.members
+    )
+    field = field_with(replace(campus, community=replace(campus.community, members=members)))
+    assert field.hubs == ("both",) and len(field.connections) == 2
+    scheduled, account = gate_plan(field), Account((), *(np.zeros((24, 0)) for _ in range(3)))
+    full = replace(scheduled, sold_kvar=_room_kvar(field), paid=np.ones((24, 2)))
+    promise_reactive_power(field, account, full)
+    assert len(account.commitments) == 2
+    more = replace(scheduled, sold_kvar=1.01 * _room_kvar(field), paid=np.ones((24, 2)))
+    with pytest.raises(AccountError, match="both at 2 sells more than it has"):
+        promise_reactive_power(field, Account((), *(np.zeros((24, 0)) for _ in range(3))), more)
