@@ -45,8 +45,8 @@ class Point(NamedTuple):
 class Step(NamedTuple):
     """Where it goes: changes of a ``Point``, its right-hand sides, and the factors of the recursion.
 
-    ``gain`` (devices, steps, 2) and ``pivot`` (devices, steps) are K and S of u = K x[t−1] + k;
-    ``push_u`` and ``push_x`` the gradients in powers and states.
+    ``gain`` (devices, steps, 2) and ``pivot`` (devices, steps) are K and S of u = K x[t−1] + k, and
+    ``loop`` (.., 2, 2) is A + B K; ``push_u`` and ``push_x`` the gradients in powers and states.
     """
 
     u: FloatArray
@@ -55,6 +55,7 @@ class Step(NamedTuple):
     dual: FloatArray
     gain: FloatArray
     pivot: FloatArray
+    loop: FloatArray
     push_u: FloatArray
     push_x: FloatArray
 
@@ -64,6 +65,9 @@ Aim = tuple[float, bool]
 
 At = tuple[int, int]
 """A device, and the row of the ``Step`` that is its room."""
+
+Products = tuple[float, int, float]
+"""Sum of slacks times duals (the complementarity), how many they are, and the least of them."""
 
 Span = tuple[int, int]
 """First device of a piece, and the one after its last."""
@@ -76,5 +80,5 @@ def make_step(devices: int, steps: int) -> Step:
     one = (devices, steps)
     return Step(
         np.zeros(one), np.zeros(two), np.zeros(six), np.zeros(six),
-        np.zeros(two), np.ones(one), np.zeros(one), np.zeros(two),
+        np.zeros(two), np.ones(one), np.zeros((*two, 2)), np.zeros(one), np.zeros(two),
     )  # fmt: skip

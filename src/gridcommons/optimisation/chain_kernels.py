@@ -6,6 +6,12 @@ one backward and one forward pass over the intervals solve it exactly (Rao, Wrig
 interior-point methods to model predictive control", J. Optim. Theory Appl. 99, 1998, 723–757). A plan of a
 day then costs microseconds, and the cost grows with the intervals, not with their cube.
 
+Mehrotra's steps are the shortest way, but may go in circles (Cartis, "Some disadvantages of a Mehrotra-type
+primal-dual corrector interior point algorithm for linear programming", Appl. Numer. Math. 59, 2009): where
+two intervals cost alike, each corrector gives to one what the last gave to the other. A plan that they do not
+find follows the central path, where every step gains (Algorithm IPF of Wright, "Primal-dual interior-point
+methods", SIAM 1997, chapter 6).
+
 Bounds of a device are one array, six an interval: power low and high, first state low and high, second state
 low and high; infinite where there is none. Even ones are lower bounds.
 """
@@ -16,17 +22,22 @@ import numba
 import numpy as np
 
 from gridcommons.model.grid import FloatArray, IntArray
-from gridcommons.optimisation.chain_arrays import BOUNDS, Aim, At, Goal, Law, Point, Span, Step
+from gridcommons.optimisation.chain_arrays import BOUNDS, Aim, At, Goal, Law, Point, Products, Span, Step
 
-MOST_ITERATIONS = 80
+USUAL_ITERATIONS, MOST_ITERATIONS = 30, 180
+"""What Mehrotra's steps have not found after the usual ones is planned anew along the central path."""
+
 PRIMAL_TOLERANCE, SLOPE_TOLERANCE = 1e-7, 1e-7
 """In the units of the bounds, and of the largest price: a slope beyond it is no longer rounding."""
 
-WORTH_CORRECTING, USUAL_ITERATIONS = 0.1, 30
-"""A method that has not ended by then may go in circles: a step shorter than this corrects no more."""
-
 TO_BOUNDARY = 0.995
 """Share of the way to the nearest bound that a step goes."""
+
+CENTRING, NEAR_PATH, SURE_DECREASE = 0.3, 1e-3, 0.01
+"""σ, γ of the path: mean product aimed at, least product, both against the mean; and Armijo's constant."""
+
+SHORTER, SHORTEST = 0.7, 1e-8
+"""By how much a step that leaves the path is shortened at a time, and the length that gets nowhere."""
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -66,48 +77,59 @@ def _begin(law: Law, point: Point, scale: float, i: int) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _factor(law: Law, curvature: float, point: Point, step: Step, at: At) -> None:
-    """Backward pass of the recursion: K and S of every interval."""
+    """Backward pass of the recursion: K, S and A + B K of every interval.
+
+    At a bound that binds M is 1e10 times what P = A'MA − S K'K and A + B K leave of it: rounding. So both are
+    sums: P = (A + BK)' M (A + BK) + r K'K, with r the weight of the power itself (Joseph's form), and
+    S (A + BK) = (r + B'MB − BB'M) A, without the terms that cancel each other.
+    """
     i, k = at
     a, b, free = law.transition[i], law.effect[i], law.free[i]
-    slack, dual, gain, pivot = point.slack[i], point.dual[i], step.gain[k], step.pivot[k]
+    slack, dual, gain, pivot, loop = point.slack[i], point.dual[i], step.gain[k], step.pivot[k], step.loop[k]
     p00, p01, p11 = 0.0, 0.0, 0.0
     for t in range(len(free) - 1, -1, -1):
         m00 = p00 + dual[t, 2] / slack[t, 2] + dual[t, 3] / slack[t, 3]
         m11 = p11 + dual[t, 4] / slack[t, 4] + dual[t, 5] / slack[t, 5]
         m01, b0, b1 = p01, b[t, 0], b[t, 1]
-        mb0, mb1 = m00 * b0 + m01 * b1, m01 * b0 + m11 * b1
-        h0, h1 = a[0, 0] * mb0 + a[1, 0] * mb1, a[0, 1] * mb0 + a[1, 1] * mb1
-        am00, am01 = m00 * a[0, 0] + m01 * a[1, 0], m00 * a[0, 1] + m01 * a[1, 1]
-        am10, am11 = m01 * a[0, 0] + m11 * a[1, 0], m01 * a[0, 1] + m11 * a[1, 1]
-        p00 = a[0, 0] * am00 + a[1, 0] * am10
-        p01 = a[0, 0] * am01 + a[1, 0] * am11
-        p11 = a[0, 1] * am01 + a[1, 1] * am11
-        pivot[t], gain[t, 0], gain[t, 1] = 1.0, 0.0, 0.0
+        r, s, g0, g1 = 0.0, 1.0, 0.0, 0.0
+        c00, c01, c10, c11 = a[0, 0], a[0, 1], a[1, 0], a[1, 1]
         if free[t]:
-            s = curvature + dual[t, 0] / slack[t, 0] + dual[t, 1] / slack[t, 1] + b0 * mb0 + b1 * mb1
-            p00, p01, p11 = p00 - h0 * h0 / s, p01 - h0 * h1 / s, p11 - h1 * h1 / s
-            pivot[t], gain[t, 0], gain[t, 1] = s, -h0 / s, -h1 / s
+            mb0, mb1 = m00 * b0 + m01 * b1, m01 * b0 + m11 * b1
+            r = curvature + dual[t, 0] / slack[t, 0] + dual[t, 1] / slack[t, 1]
+            s = r + b0 * mb0 + b1 * mb1
+            g0, g1 = -(a[0, 0] * mb0 + a[1, 0] * mb1) / s, -(a[0, 1] * mb0 + a[1, 1] * mb1) / s
+            k00, k01, k10, k11 = (r + b1 * mb1) / s, -b0 * mb1 / s, -b1 * mb0 / s, (r + b0 * mb0) / s
+            c00, c01 = k00 * a[0, 0] + k01 * a[1, 0], k00 * a[0, 1] + k01 * a[1, 1]
+            c10, c11 = k10 * a[0, 0] + k11 * a[1, 0], k10 * a[0, 1] + k11 * a[1, 1]
+        pivot[t], gain[t, 0], gain[t, 1] = s, g0, g1
+        loop[t, 0, 0], loop[t, 0, 1], loop[t, 1, 0], loop[t, 1, 1] = c00, c01, c10, c11
+        mc00, mc01 = m00 * c00 + m01 * c10, m00 * c01 + m01 * c11
+        mc10, mc11 = m01 * c00 + m11 * c10, m01 * c01 + m11 * c11
+        p00 = c00 * mc00 + c10 * mc10 + r * g0 * g0
+        p01 = c00 * mc01 + c10 * mc11 + r * g0 * g1
+        p11 = c01 * mc01 + c11 * mc11 + r * g1 * g1
 
 
 @numba.njit(cache=True, nogil=True)
 def _solve(law: Law, step: Step, at: At) -> None:
     """The step under the gradients ``push``: backward for the offsets, forward for the powers."""
     i, k = at
-    a, b, free = law.transition[i], law.effect[i], law.free[i]
-    gain, pivot, push_u, push_x = step.gain[k], step.pivot[k], step.push_u[k], step.push_x[k]
-    du, dx = step.u[k], step.x[k]
+    b, free = law.effect[i], law.free[i]
+    gain, pivot, loop = step.gain[k], step.pivot[k], step.loop[k]
+    push_u, push_x, du, dx = step.push_u[k], step.push_x[k], step.u[k], step.x[k]
     p0, p1 = 0.0, 0.0
     for t in range(len(free) - 1, -1, -1):
         m0, m1 = push_x[t, 0] + p0, push_x[t, 1] + p1
-        offset = -(push_u[t] + b[t, 0] * m0 + b[t, 1] * m1) / pivot[t] if free[t] else 0.0
-        p0 = a[0, 0] * m0 + a[1, 0] * m1 - gain[t, 0] * pivot[t] * offset
-        p1 = a[0, 1] * m0 + a[1, 1] * m1 - gain[t, 1] * pivot[t] * offset
-        du[t] = offset
+        own = push_u[t] if free[t] else 0.0
+        du[t] = -(own + b[t, 0] * m0 + b[t, 1] * m1) / pivot[t] if free[t] else 0.0
+        p0 = loop[t, 0, 0] * m0 + loop[t, 1, 0] * m1 + gain[t, 0] * own
+        p1 = loop[t, 0, 1] * m0 + loop[t, 1, 1] * m1 + gain[t, 1] * own
     x0, x1 = 0.0, 0.0
     for t in range(len(free)):
-        du[t] += gain[t, 0] * x0 + gain[t, 1] * x1
-        y0 = a[0, 0] * x0 + a[0, 1] * x1 + b[t, 0] * du[t]
-        x1 = a[1, 0] * x0 + a[1, 1] * x1 + b[t, 1] * du[t]
+        offset = du[t]
+        du[t] = offset + gain[t, 0] * x0 + gain[t, 1] * x1
+        y0 = loop[t, 0, 0] * x0 + loop[t, 0, 1] * x1 + b[t, 0] * offset
+        x1 = loop[t, 1, 0] * x0 + loop[t, 1, 1] * x1 + b[t, 1] * offset
         x0 = y0
         dx[t, 0], dx[t, 1] = x0, x1
 
@@ -164,16 +186,18 @@ def _follow(law: Law, point: Point, step: Step, aim: Aim, at: At) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def _complementarity(point: Point, step: Step, alpha: float, at: At) -> tuple[float, int]:
-    """Σ of slack times dual after a step, and how many bounds there are."""
+def _products(point: Point, step: Step, alpha: float, at: At) -> Products:
+    """Slacks times duals after a step."""
     slack, dual, ds, dz = point.slack[at[0]], point.dual[at[0]], step.slack[at[1]], step.dual[at[1]]
-    total, count = 0.0, 0
+    total, count, least = 0.0, 0, np.inf
     for t in range(slack.shape[0]):
         for j in range(BOUNDS):
             if dual[t, j] != 0.0:
-                total += (slack[t, j] + alpha * ds[t, j]) * (dual[t, j] + alpha * dz[t, j])
+                product = (slack[t, j] + alpha * ds[t, j]) * (dual[t, j] + alpha * dz[t, j])
+                total += product
+                least = min(least, product)
                 count += 1
-    return total, count
+    return total, count, least
 
 
 @numba.njit(cache=True, nogil=True)
@@ -220,6 +244,40 @@ def begin(law: Law, point: Point, scale: float, span: Span) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
+def _corrected_step(law: Law, goal: Goal, point: Point, step: Step, total: float, at: At) -> float:
+    """A step of Mehrotra's method, factors given, from a sum of products: how far it goes."""
+    aim = (0.0, False)
+    _push(law, goal, point, step, aim, at)
+    _solve(law, step, at)
+    ahead, count, _ = _products(point, step, _follow(law, point, step, aim, at), at)
+    aim = (total / count * (max(ahead, 0.0) / total) ** 3 if total > 0.0 else 0.0, True)
+    _push(law, goal, point, step, aim, at)
+    _solve(law, step, at)
+    return _follow(law, point, step, aim, at)
+
+
+@numba.njit(cache=True, nogil=True)
+def _path_step(law: Law, goal: Goal, point: Point, step: Step, total: float, at: At) -> float:
+    """A step along the central path, factors given, from a sum of products: how far it goes, 0 if nowhere."""
+    aim = (CENTRING * total / max(_products(point, step, 0.0, at)[1], 1), False)
+    _push(law, goal, point, step, aim, at)
+    _solve(law, step, at)
+    alpha = _follow(law, point, step, aim, at)
+    while not is_on_path(alpha, total, _products(point, step, alpha, at)):
+        alpha *= SHORTER
+        if alpha < SHORTEST:
+            return 0.0
+    return alpha
+
+
+@numba.njit(cache=True, nogil=True)
+def is_on_path(alpha: float, total: float, after: Products) -> bool:
+    """Whether products fell together in a step from a sum of ``total``, by some, no faster than errors do."""
+    falls = (1.0 - alpha) * total <= after[0] <= (1.0 - SURE_DECREASE * alpha) * total
+    return falls and after[2] * after[1] >= NEAR_PATH * after[0]
+
+
+@numba.njit(cache=True, nogil=True)
 def plan_each(law: Law, goal: Goal, point: Point, step: Step, tolerance: float, span: Span) -> IntArray:
     """Plans of devices that share nothing: iterations that each took, 0 where it reached no answer.
 
@@ -229,28 +287,26 @@ def plan_each(law: Law, goal: Goal, point: Point, step: Step, tolerance: float, 
     for i in range(span[0], span[1]):
         at = (i, 0)
         scale = max(1e-3, np.abs(goal.cost[i]).max(), goal.curvature[i])
-        _begin(law, point, scale, i)
         for iteration in range(1, MOST_ITERATIONS + 1):
-            total, count = _complementarity(point, step, 0.0, at)
+            if iteration in (1, USUAL_ITERATIONS + 1):
+                _begin(law, point, scale, i)
+            total, count, _ = _products(point, step, 0.0, at)
             primal, stationary = _error(law, goal, point, i)
-            mean = total / max(count, 1)
             if (
                 primal < PRIMAL_TOLERANCE
-                and mean < tolerance * scale
+                and total < tolerance * scale * max(count, 1)
                 and stationary < SLOPE_TOLERANCE * scale
             ):
                 taken[i - span[0]] = iteration
                 break
             _factor(law, goal.curvature[i], point, step, at)
-            _push(law, goal, point, step, (0.0, False), at)
-            _solve(law, step, at)
-            alpha = _follow(law, point, step, (0.0, False), at)
-            ahead, _ = _complementarity(point, step, alpha, at)
-            corrects = alpha > WORTH_CORRECTING or iteration < USUAL_ITERATIONS
-            aim = (mean * (max(ahead, 0.0) / total) ** 3 if total > 0.0 else 0.0, corrects)
-            _push(law, goal, point, step, aim, at)
-            _solve(law, step, at)
-            _advance(point, step, _follow(law, point, step, aim, at), at)
+            if iteration <= USUAL_ITERATIONS:
+                alpha = _corrected_step(law, goal, point, step, total, at)
+            else:
+                alpha = _path_step(law, goal, point, step, total, at)
+                if alpha == 0.0:
+                    break
+            _advance(point, step, alpha, at)
     return taken
 
 
@@ -308,14 +364,13 @@ def follow_all(law: Law, point: Point, step: Step, aim: Aim, span: Span) -> floa
 
 
 @numba.njit(cache=True, nogil=True)
-def complementarity_all(point: Point, step: Step, alpha: float, span: Span) -> tuple[float, int]:
-    """Σ of slack times dual of some devices after a step, and how many bounds there are."""
-    total, count = 0.0, 0
+def products_all(point: Point, step: Step, alpha: float, span: Span) -> Products:
+    """Slacks times duals of some devices after a step."""
+    total, count, least = 0.0, 0, np.inf
     for i in range(span[0], span[1]):
-        part, bounds = _complementarity(point, step, alpha, (i, i))
-        total += part
-        count += bounds
-    return total, count
+        part = _products(point, step, alpha, (i, i))
+        total, count, least = total + part[0], count + part[1], min(least, part[2])
+    return total, count, least
 
 
 @numba.njit(cache=True, nogil=True)

@@ -21,8 +21,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from gridcommons.model.errors import InfeasibleError, NotConvergedError
 from gridcommons.model.grid import FloatArray, IntArray
 from gridcommons.optimisation import chain_kernels as kernels
-from gridcommons.optimisation.chain_arrays import BOUNDS, Goal, Law, Point, make_step
-from gridcommons.optimisation.devices.chain import Chains
+from gridcommons.optimisation.chain_arrays import BOUNDS, Goal, Law, Point, Products, make_step
+from gridcommons.optimisation.devices.chain import Chains, furthest, has_plan
 from gridcommons.ports import cores
 
 TOLERANCE = 1e-9
@@ -31,7 +31,9 @@ TOLERANCE = 1e-9
 ROW_TOLERANCE_KW = 1e-6
 """By how much a shared row may be broken before it is taken in."""
 
-MOST_ROUNDS, USUAL_ROUNDS = 150, 60
+MOST_ROUNDS, USUAL_ROUNDS = 210, 60
+"""As for devices alone: what is not found in the usual rounds is planned anew along the central path."""
+
 DEVICES_AT_ONCE = 256
 """Devices of one piece of work; a multiple keeps the pieces, and so the answer, the same on any machine."""
 
@@ -124,6 +126,8 @@ def plan_devices(chains: Chains, curvature: FloatArray, cost: FloatArray) -> Flo
     ------
     InfeasibleError
         With every device that cannot be kept within its bounds, and where it first fails.
+    NotConvergedError
+        With devices whose plan was not found, though they have one.
     """
     law, point = _law(chains), _point(chains)
     goal = Goal(np.ascontiguousarray(curvature), np.ascontiguousarray(cost))
@@ -186,8 +190,12 @@ class _Together:
         self.relief = limits.relief[:, self.slack_used]
         self.own_scale = max(float(np.abs(cost).max()), float(np.max(curvature)))
         self.scale = max(self.own_scale, limits.relief_price)
-        # Everything about the rows: gap y, dual λ; slacks s and their dual ζ.
-        kernels.begin(self.law, self.point, self.scale, (0, len(chains)))
+        self._begin()
+
+    def _begin(self) -> None:
+        """Devices well inside their bounds; of the rows the gap y and its dual λ, slacks s and their ζ."""
+        limits = self.limits
+        kernels.begin(self.law, self.point, self.scale, (0, len(self.chains)))
         used = limits.used_kw(self.point.u)
         self.y = np.maximum(limits.room_kw - used, 1.0)
         self.mu = np.minimum(self.scale / self.y, max(0.5 * limits.relief_price, 1e-3) or np.inf)
@@ -200,8 +208,10 @@ class _Together:
         """Iterate until complementary, feasible and stationary."""
         limits, slope = self.limits, 0.0
         for iteration in range(MOST_ROUNDS):
+            if iteration == USUAL_ROUNDS:
+                self._begin()
             self._price()
-            total, count = self._complementarity(0.0)
+            total, count, _ = self._products(0.0)
             mean = total / count
             if self._is_solved(mean, slope):
                 slack = np.zeros(limits.relief.shape[1])
@@ -213,11 +223,14 @@ class _Together:
                 system = self._schur()
             except LinAlgError:
                 break
-            alpha = self._direction(system, 0.0, corrected=False)
-            ahead, _ = self._complementarity(alpha)
-            target = mean * (max(ahead, 0.0) / total) ** 3
-            corrects = alpha > kernels.WORTH_CORRECTING or iteration < USUAL_ROUNDS
-            alpha = self._direction(system, target, corrected=corrects)
+            if iteration < USUAL_ROUNDS:
+                ahead, _, _ = self._products(self._direction(system, 0.0, corrected=False))
+                target = mean * (max(ahead, 0.0) / total) ** 3
+                alpha = self._direction(system, target, corrected=True)
+            else:
+                alpha = self._path_step(system, total, mean)
+                if alpha == 0.0:
+                    break
             self._advance(alpha)
             slope = self._slope()
         raise NotConvergedError(
@@ -284,15 +297,25 @@ class _Together:
         pairs = ((self.y, self.dy), (self.mu, self.dmu), (self.s, self.ds), (self.zeta, self.dzeta))
         return float(min(1.0, *alphas, *(_longest(value, change) for value, change in pairs)))
 
-    def _complementarity(self, alpha: float) -> tuple[float, int]:
-        parts = self._each(lambda span: kernels.complementarity_all(self.point, self.step, alpha, span))
-        total, count = sum(part[0] for part in parts), sum(part[1] for part in parts)
+    def _path_step(self, system: Any, total: float, mean: float) -> float:
+        """A step along the central path: how far it goes, 0 if nowhere."""
+        alpha = self._direction(system, kernels.CENTRING * mean, corrected=False)
+        while not kernels.is_on_path(alpha, total, self._products(alpha)):
+            alpha *= kernels.SHORTER
+            if alpha < kernels.SHORTEST:
+                return 0.0
+        return alpha
+
+    def _products(self, alpha: float) -> Products:
+        """Slacks times duals after a step, of devices and rows."""
+        parts = self._each(lambda span: kernels.products_all(self.point, self.step, alpha, span))
+        of_y, of_s = self.y * self.mu, self.s * self.zeta
         if alpha > 0.0:
-            total += float((self.y + alpha * self.dy) @ (self.mu + alpha * self.dmu))
-            total += float((self.s + alpha * self.ds) @ (self.zeta + alpha * self.dzeta))
-        else:
-            total += float(self.y @ self.mu + self.s @ self.zeta)
-        return total, count + len(self.y) + len(self.s)
+            of_y = (self.y + alpha * self.dy) * (self.mu + alpha * self.dmu)
+            of_s = (self.s + alpha * self.ds) * (self.zeta + alpha * self.dzeta)
+        total = sum(part[0] for part in parts) + float(of_y.sum() + of_s.sum())
+        least = min(*(part[2] for part in parts), float(of_y.min()), float(of_s.min(initial=np.inf)))
+        return total, sum(part[1] for part in parts) + len(of_y) + len(of_s), least
 
     def _advance(self, alpha: float) -> None:
         self._each(lambda span: kernels.advance_all(self.point, self.step, alpha, span))
@@ -352,36 +375,23 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(cores(), thread_name_prefix="plans")
 
 
-def _why_not(chains: Chains, which: IntArray) -> InfeasibleError:
+def _why_not(chains: Chains, which: IntArray) -> InfeasibleError | NotConvergedError:
     """Which devices have no plan, and where the most or the least power first fails to keep their bounds."""
     some = chains.take(which)
-    lines = []
+    lines: list[str] = []
+    said: set[int] = set()
     for bound, sign, word in ((some.state_low, -1.0, "below"), (some.state_high, 1.0, "above")):
-        beyond = sign * (_furthest(some, -sign) - bound)
+        beyond = sign * (furthest(some, -sign) - bound)
         for device in np.flatnonzero((beyond > 1e-9).any(axis=(1, 2))):
+            said.add(int(device))
             step, state = np.argwhere(beyond[device] > 1e-9)[0]
             lines.append(
                 f"{some.name[device]} is {word} its bound {bound[device, step, state]:.4g} by "
                 f"{beyond[device, step, state]:.3g} at interval {step}, whatever its power"
             )
-    said = {line.split(" ", 1)[0] for line in lines}
-    lines += [f"{name} has no plan within its bounds" for name in some.name if name not in said]
+    unsaid = [device for device in range(len(some)) if device not in said]
+    lines += [f"{some.name[k]} has no plan within its bounds" for k in unsaid if not has_plan(some, k)]
+    kind = InfeasibleError if lines else NotConvergedError
+    lines = lines or [f"{name} has a plan that was not found" for name in some.name]
     more = f"; and {len(lines) - MOST_NAMED} more devices" if len(lines) > MOST_NAMED else ""
-    return InfeasibleError("; ".join(lines[:MOST_NAMED]) + more)
-
-
-def _furthest(chains: Chains, way: float) -> FloatArray:
-    """The highest (``way`` 1) or lowest (−1) states that power within the first state's bounds can reach.
-
-    More power and a higher state raise every later state, so keeping the first one as far as its bound
-    allows, interval by interval, is the furthest that any plan gets.
-    """
-    extreme_kw = chains.power_high if way > 0.0 else chains.power_low
-    kept = (chains.state_high if way > 0.0 else chains.state_low)[:, :, 0]
-    power_kw = extreme_kw.copy()
-    for step in range(chains.steps):
-        over = chains.states(power_kw[:, : step + 1])[:, step, 0] - kept[:, step]
-        beyond = (way * over > 0.0) & (chains.effect[:, step, 0] > 0.0)
-        power_kw[beyond, step] -= over[beyond] / chains.effect[beyond, step, 0]
-        power_kw[:, step] = np.clip(power_kw[:, step], chains.power_low[:, step], chains.power_high[:, step])
-    return chains.states(power_kw)
+    return kind("; ".join(lines[:MOST_NAMED]) + more)

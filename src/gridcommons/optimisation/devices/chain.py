@@ -17,7 +17,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from scipy.sparse import csr_array
 
+from gridcommons.model.errors import InfeasibleError
 from gridcommons.model.grid import FloatArray, Names
+from gridcommons.optimisation.solve import LinearProgram, solve
 
 STATES = 2
 """States of a device; one that has fewer leaves the rest at zero."""
@@ -128,3 +130,40 @@ def chain_rows(chains: Chains, device: int) -> tuple[csr_array, FloatArray]:
     given = chains.drift[device].copy()
     given[0] += transition @ chains.start[device]
     return csr_array(np.hstack([power.reshape(-1, steps), states])), given.ravel()
+
+
+def has_plan(chains: Chains, device: int) -> bool:
+    """Whether any power keeps all bounds of one device, by a linear program that costs nothing.
+
+    What ``furthest`` shows is where a plan fails; what it does not show, this decides.
+    """
+    law, given = chain_rows(chains, device)
+    low = np.concatenate([chains.power_low[device], chains.state_low[device].ravel()])
+    high = np.concatenate([chains.power_high[device], chains.state_high[device].ravel()])
+    try:
+        solve(LinearProgram(np.zeros(len(low)), law, given, low, high, row_min=given))
+    except InfeasibleError:
+        return False
+    return True
+
+
+def furthest(chains: Chains, way: float) -> FloatArray:
+    """The highest (``way`` 1) or lowest (−1) states that power within the first state's bounds can reach.
+
+    More power and a higher state raise every later state, so keeping the first one as far as its bound
+    allows, interval by interval, is the furthest that any plan gets.
+
+    Returns
+    -------
+    (devices, steps, states)
+        States at the end of each interval.
+    """
+    extreme_kw = chains.power_high if way > 0.0 else chains.power_low
+    kept = (chains.state_high if way > 0.0 else chains.state_low)[:, :, 0]
+    power_kw = extreme_kw.copy()
+    for step in range(chains.steps):
+        over = chains.states(power_kw[:, : step + 1])[:, step, 0] - kept[:, step]
+        beyond = (way * over > 0.0) & (chains.effect[:, step, 0] > 0.0)
+        power_kw[beyond, step] -= over[beyond] / chains.effect[beyond, step, 0]
+        power_kw[:, step] = np.clip(power_kw[:, step], chains.power_low[:, step], chains.power_high[:, step])
+    return chains.states(power_kw)
