@@ -154,3 +154,8 @@ def otherwise(field: Field, step: int) -> Field:
     path[:, step:] = 1.5 - path[:, step:]
     errors = replace(told._errors, path=path)
     return Field(field.study, field.settings, field.engines, field.gates, Information(told._forecast, errors))
+
+
+def nobody(field: Field) -> np.ndarray:
+    """Plans of a day on which nobody but communities plans anything."""
+    return np.zeros((field.study.time.steps, len(field.assets)))

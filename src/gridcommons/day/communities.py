@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from gridcommons.day.community_powers import of_connections
 from gridcommons.day.field import Field
 from gridcommons.day.outcomes import Planned, Scheduled
 from gridcommons.model.grid import FloatArray, IntArray, Names
@@ -21,7 +22,7 @@ from gridcommons.model.study import Study
 from gridcommons.scheduling.capability import make_operator, schedule_horizon
 from gridcommons.scheduling.community import Community, Plan
 from gridcommons.scheduling.constraints import hours_of_days
-from gridcommons.scheduling.energy_hub import make_hub
+from gridcommons.scheduling.energy_hub import EnergyHub, make_hub
 from gridcommons.scheduling.grid_operator import GridOperator
 from gridcommons.scheduling.horizon_result import HorizonResult
 from gridcommons.scheduling.requirements import require_scheduling
@@ -62,10 +63,16 @@ class Council:
         length = self.settings.horizon_hours * 60 // self.field.study.time.step_minutes
         return tuple(slice(first, min(first + length, steps)) for first in range(0, steps, length))
 
-    def study(self, known: Profiles, margin_share: float) -> Study:
-        """The study as it is known, with limits that leave a margin."""
-        limits = self.field.study.limits.with_margin(margin_share)
-        return replace(self.field.study, profiles=known, limits=limits)
+    def study(self, known: Profiles, plan_kw: FloatArray, margin_share: float) -> Study:
+        """The study as it is known, with limits that leave a margin.
+
+        Cars, houses and batteries that no community plans draw what they have planned, (steps, assets) [kW].
+        """
+        field, columns = self.field, dict(known.columns)
+        for k in (*field.chained.tolist(), *field.stored.tolist()):
+            columns[field.assets[k].asset] = plan_kw[:, k]
+        limits = field.study.limits.with_margin(margin_share)
+        return replace(field.study, profiles=replace(known, columns=columns), limits=limits)
 
     def operator(self, study: Study, steps: slice) -> GridOperator:
         """The grid operator's view of some intervals."""
@@ -78,8 +85,20 @@ class Council:
         return prices.import_price_per_kwh[steps]
 
 
-def schedule_communities(field: Field, known: Profiles, *, with_round: bool) -> Scheduled:
+def serving_all(hub: EnergyHub) -> EnergyHub:
+    """A community that leaves no load unserved: the day serves all of it."""
+    return replace(hub, may_shed=False)
+
+
+def schedule_communities(
+    field: Field, known: Profiles, plan_kw: FloatArray, *, with_round: bool
+) -> Scheduled:
     """What communities do by what is known, with rounds of reactive power or without.
+
+    Parameters
+    ----------
+    plan_kw : (steps, assets)
+        What everybody else has planned [kW].
 
     Raises
     ------
@@ -90,7 +109,7 @@ def schedule_communities(field: Field, known: Profiles, *, with_round: bool) -> 
     """
     council = Council(field, with_round)
     # The interval is a forecast, too: what is bought leaves the room that envelopes leave.
-    study = council.study(known, field.settings.envelope_margin_share)
+    study = council.study(known, plan_kw, field.settings.envelope_margin_share)
     require_scheduling(study, council.settings)
     found: Scheduled | None = None
     start: Mapping[str, float] = {}
@@ -177,13 +196,23 @@ def write_plans(found: Scheduled, council: Council, result: HorizonResult, steps
         hub = field.hubs.index(name)
         found.heat_kw[steps, hub], found.heat_cost[steps, hub] = plan.heat_kw, plan.heat_cost
         found.net_kw[steps, council.rows_of(name)] = plan.p_kw.T
-    of_connection = np.eye(len(field.connections))[field.connection_of[field.scheduled]]
+    _enter_sales(found, field, result, steps)
+
+
+def _enter_sales(found: Scheduled, field: Field, result: HorizonResult, steps: slice) -> None:
+    """What was bought beyond what is due already, and what is due with it.
+
+    A promise is never lowered: what a plan cannot give of it is missed, and bought again for nothing.
+    """
+    given_kvar = -found.q_kvar[steps] @ of_connections(field)
     for step, price, bought_kvar in _sales(result):
-        place = steps.start + step
-        found.sold_kvar[place] += bought_kvar
-        given_kvar = -found.q_kvar[place] @ of_connection
-        found.due_kvar[place] = np.where(found.sold_kvar[place] != 0.0, given_kvar, 0.0)
-        found.paid[place] += price * bought_kvar * field.study.time.step_hours
+        place, given = steps.start + step, given_kvar[step]
+        side = np.where(found.sold_kvar[place] != 0.0, np.sign(found.sold_kvar[place]), np.sign(bought_kvar))
+        before = np.where(found.sold_kvar[place] != 0.0, found.due_kvar[place] * side, -np.inf)
+        more = np.maximum(given * side - np.maximum(before, (given - bought_kvar) * side), 0.0)
+        found.sold_kvar[place] += more * side
+        found.paid[place] += price * more * side * field.study.time.step_hours
+        found.due_kvar[place] = np.where(more > 0.0, given, found.due_kvar[place])
 
 
 def _sales(result: HorizonResult) -> Iterator[tuple[int, FloatArray, FloatArray]]:

@@ -40,16 +40,26 @@ def moved_powers(
     """The same of plans of communities alone: net and reactive power, and what profiles were to be."""
     p_kw, q_kvar, seen_kw = (part.copy() for part in plan)
     now_kw = field.net_kw(profiles)[:, field.scheduled]
+    least_kw, most_kw = (end[:, field.scheduled] for end in field.given_kw)
     for column, k in enumerate(field.scheduled.tolist()):
         asset = field.assets[k]
         if isinstance(asset, Pv):
             powers = (p_kw[:, column], q_kvar[:, column], seen_kw[:, column])
             p_kw[:, column], q_kvar[:, column] = _under_the_sun(asset, powers, now_kw[:, column])
         elif isinstance(asset, DemandResponse):
-            p_kw[:, column] += now_kw[:, column] - seen_kw[:, column]
-        if not _has_say(asset):
+            moved_kw = p_kw[:, column] + now_kw[:, column] - seen_kw[:, column]
+            p_kw[:, column] = np.clip(moved_kw, 0.0, asset.consumption_max_kw)
+        p_kw[:, column] = np.clip(p_kw[:, column], least_kw[:, column], most_kw[:, column])
+        if isinstance(asset, Pv | DemandResponse) and not has_say(asset):
             q_kvar[:, column] = profiles.net_kvar(asset, p_kw[:, column])
     return p_kw, q_kvar
+
+
+def of_connections(field: Field) -> FloatArray:
+    """1 where a device with a say in reactive power is at a connection, (scheduled assets, connections)."""
+    says = [has_say(field.assets[k]) for k in field.scheduled.tolist()]
+    place = np.eye(len(field.connections))[field.connection_of[field.scheduled]]
+    return place * np.array(says, dtype=np.float64).reshape(-1, 1)
 
 
 def reactive_swing_kvar(asset: Asset) -> float:
@@ -68,10 +78,12 @@ def reactive_swing_kvar(asset: Asset) -> float:
     return float(moved)
 
 
-def _has_say(asset: object) -> bool:
+def has_say(asset: Asset) -> bool:
     """Whether reactive power is planned; else it goes with active power, or as its profile says."""
-    return not isinstance(asset, Pv | DemandResponse) or (
-        isinstance(asset, Pv) and np.nan_to_num(asset.q_share) > 0.0
+    if isinstance(asset, Pv | SmartBoiler):
+        return bool(np.nan_to_num(asset.q_share) > 0.0)
+    return isinstance(asset, Chp) and bool(
+        np.nan_to_num([asset.q_inject_share, asset.q_absorb_share]).max() > 0.0
     )
 
 

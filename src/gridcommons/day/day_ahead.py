@@ -14,7 +14,7 @@ import numpy as np
 from gridcommons.day.battery_plans import MeterPrices, plan_batteries
 from gridcommons.day.communities import schedule_communities, with_schedules
 from gridcommons.day.field import Field
-from gridcommons.day.outcomes import Marketed, Planned, Scheduled, Tariffed
+from gridcommons.day.outcomes import Marketed, Planned, Tariffed
 from gridcommons.day.set_points import Orders, operate, unplanned_target
 from gridcommons.flexibility.aggregators import Aggregator, offering_parties
 from gridcommons.flexibility.check import GridView, check_plan
@@ -135,13 +135,10 @@ def planned_by(
     field: Field,
     profiles: Profiles,
     target: FloatArray,
-    scheduled: Scheduled | None = None,
     *,
     by_price: bool = False,
 ) -> Planned:
     """Plans of everybody for given states, batteries by what their members then lack or have left.
-
-    Communities that plan heat and power do what they have scheduled.
 
     Parameters
     ----------
@@ -156,8 +153,7 @@ def planned_by(
         stored_target = plan_batteries(field.batteries, _meters(field, p_kw))
         p_kw = operate(field, profiles, profiles, replace(free, stored_target=stored_target)).p_kw
     seen_kw = field.net_kw(profiles)
-    planned = Planned(p_kw, field.net_kvar(p_kw, profiles), seen_kw, target, stored_target)
-    return planned if scheduled is None else with_schedules(field, planned, scheduled)
+    return Planned(p_kw, field.net_kvar(p_kw, profiles), seen_kw, target, stored_target)
 
 
 def _meters(field: Field, p_kw: FloatArray) -> MeterPrices:
@@ -179,9 +175,12 @@ def _meters(field: Field, p_kw: FloatArray) -> MeterPrices:
 def plan_alone(field: Field) -> Planned:
     """What everybody does when nobody plans for the price; communities of heat and power plan their own."""
     profiles = field.information.seen(field.gates["baseline"])
-    scheduled = schedule_communities(field, profiles, with_round=False) if field.hubs else None
     target = unplanned_target(field.chains(profiles), len(field.cars))
-    return planned_by(field, profiles, target, scheduled)
+    planned = planned_by(field, profiles, target)
+    if not field.hubs:
+        return planned
+    scheduled = schedule_communities(field, profiles, planned.plan_kw, with_round=False)
+    return with_schedules(field, planned, scheduled)
 
 
 def plan_baseline(field: Field) -> Planned:

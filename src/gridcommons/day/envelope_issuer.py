@@ -127,15 +127,12 @@ def within_given(
     What cannot be moved has none, and what a device draws or gives at least it does whatever it is allowed.
     """
     low_kw, high_kw = (end.copy() for end in ends_kw)
-    given = field.study.envelopes
-    if given is None:
+    if field.study.envelopes is None:
         return low_kw, high_kw
+    may, (given_low_kw, given_high_kw) = field.is_controllable, field.given_kw
     least_kw, most_kw = device_bounds_kw(field, expected)
-    for place, name in enumerate(given.asset):
-        k = field.row[name]
-        if field.is_controllable[k]:
-            low_kw[:, k] = np.minimum(np.maximum(low_kw[:, k], given.p_min_kw[:, place]), most_kw[:, k])
-            high_kw[:, k] = np.maximum(np.minimum(high_kw[:, k], given.p_max_kw[:, place]), least_kw[:, k])
+    low_kw[:, may] = np.minimum(np.maximum(low_kw, given_low_kw), most_kw)[:, may]
+    high_kw[:, may] = np.maximum(np.minimum(high_kw, given_high_kw), least_kw)[:, may]
     return low_kw, high_kw
 
 

@@ -120,6 +120,19 @@ class Field:
         return np.array([reactive_per_active(asset) for asset in self.assets])
 
     @cached_property
+    def given_kw(self) -> tuple[FloatArray, FloatArray]:
+        """Least and most net power by the envelopes that the study brings along, (steps, assets) each [kW].
+
+        Infinite where it brings none.
+        """
+        endless = np.full((self.study.time.steps, len(self.assets)), np.inf)
+        low_kw, high_kw, given = -endless, endless, self.study.envelopes
+        if given is not None:
+            at = [self.row[name] for name in given.asset]
+            low_kw[:, at], high_kw[:, at] = given.p_min_kw, given.p_max_kw
+        return low_kw, high_kw
+
+    @cached_property
     def is_controllable(self) -> BoolArray:
         """Assets that may be moved, shape (assets,)."""
         chosen = np.zeros(len(self.assets), dtype=np.bool_)

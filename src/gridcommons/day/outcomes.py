@@ -119,7 +119,7 @@ class Scheduled:
     sold_kvar, due_kvar : (steps, connections)
         Reactive power sold, and what devices must inject for it; negative where absorbed [kvar].
     paid : (steps, connections)
-        What the grid operator pays for it [currency].
+        What the grid operator pays for it, all given [currency].
     planned_at : (steps, communities)
         Interval at whose start each interval was planned last; -1 for the day before.
     rounds : (steps,)

@@ -14,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 
-from gridcommons.day.communities import Council, write_plans
+from gridcommons.day.communities import Council, serving_all, write_plans
 from gridcommons.day.community_houses import Houses
 from gridcommons.day.community_powers import moved_powers
 from gridcommons.day.field import Field
@@ -40,16 +40,18 @@ SURER_SHARE = 0.5
 """Part of the margin of envelopes that rounds within the day leave: they know more than a day before."""
 
 
-def redispatch(field: Field, before: Scheduled, *, rounds: bool) -> Scheduled:
+def redispatch(field: Field, before: Scheduled, plan_kw: FloatArray, *, rounds: bool) -> Scheduled:
     """What communities do through the day, from their schedules of the day before.
 
     Parameters
     ----------
+    plan_kw : (steps, assets)
+        What everybody else has planned [kW].
     rounds : bool
         Whether the grid operator buys reactive power when a voltage is to be out.
     """
     arrays = {column.name: getattr(before, column.name).copy() for column in fields(before)}
-    day = _Day(Council(field, rounds), before, replace(before, **arrays))
+    day = _Day(Council(field, rounds), before, replace(before, **arrays), plan_kw)
     minutes = field.study.time.step_minutes
     with field.engines.progress("intervals of communities", field.study.time.steps) as advance:
         for step in range(field.study.time.steps):
@@ -71,11 +73,14 @@ class _Day:
         The schedules of the day before.
     found : Scheduled
         What is planned now; intervals that are over are as they were.
+    plan_kw : (steps, assets)
+        What everybody else has planned [kW].
     """
 
     council: Council
     sold: Scheduled
     found: Scheduled
+    plan_kw: FloatArray
 
     def __post_init__(self) -> None:
         field = self.field = self.council.field
@@ -101,10 +106,11 @@ class _Day:
     def begin(self, step: int, known: Profiles) -> None:
         """Look at what is known, and plan anew where it asks for that."""
         horizon = next(each for each in self.council.horizons if step < each.stop)
-        rest, study = slice(step, horizon.stop), self.council.study(known, self.margin_share)
+        rest, study = slice(step, horizon.stop), self.council.study(known, self.plan_kw, self.margin_share)
         start, hubs = self._start(step), {}
         for place, name in enumerate(self.field.hubs):
-            hubs[name] = make_hub(study, name, rest, start, self._past(step, horizon, place))
+            past = self._past(step, horizon, place)
+            hubs[name] = serving_all(make_hub(study, name, rest, start, past))
         exchange = {name: self._exchange(hub, known, rest) for name, hub in hubs.items()}
         if self._has_news(rest, known) or self._is_out(study, rest, exchange):
             self._plan_anew(rest, study, hubs, exchange)

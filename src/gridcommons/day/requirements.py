@@ -24,7 +24,7 @@ def require_day(field: Field) -> None:
     StudyError
         Everything that is missing.
     """
-    problems = [*_window(field), *_profiles(field), *_prices(field), *_names(field)]
+    problems = [*_window(field), *_profiles(field), *_envelopes(field), *_prices(field), *_names(field)]
     if problems:
         raise StudyError(problems)
 
@@ -59,6 +59,20 @@ def _profiles(field: Field) -> Iterator[Problem]:
         else:
             continue
         yield Problem("profiles", "no such column", expected, column=asset.asset)
+
+
+def _envelopes(field: Field) -> Iterator[Problem]:
+    """Envelopes that would make somebody draw or inject: a day lets everybody rest."""
+    given = field.study.envelopes
+    if given is None:
+        return
+    for place, name in enumerate(given.asset):
+        forced = (given.p_min_kw[:, place] > 0.0) | (given.p_max_kw[:, place] < 0.0)
+        if forced.any() and field.is_controllable[field.row[name]]:
+            step = int(np.argmax(forced))
+            at = field.study.time.local(step).isoformat(timespec="minutes")
+            found = f"{given.p_min_kw[step, place]:g} to {given.p_max_kw[step, place]:g} kW of {name} at {at}"
+            yield Problem("envelopes", found, "envelopes that hold zero: nobody is made to draw or inject")
 
 
 def _prices(field: Field) -> Iterator[Problem]:

@@ -157,7 +157,9 @@ class _Day:
         """Solar plants and all else without a state follow their profile, within what is allowed."""
         rows = self.field.followers
         for p_kw in (self.p_kw, self.seen_kw):
-            p_kw[step, rows] = self._allowed(step, rows, p_kw[step, rows])
+            # Nobody feeds in more than there is.
+            least_kw = np.minimum(p_kw[step, rows], 0.0)
+            p_kw[step, rows] = np.maximum(self._allowed(step, rows, p_kw[step, rows]), least_kw)
 
     def batteries(self, step: int) -> None:
         """Batteries keep the meter of their member at zero, or go to the energy that they planned."""

@@ -24,6 +24,7 @@ from gridcommons.day.local_market import expected_day, rounds_of, trading_settin
 from gridcommons.day.outcomes import Planned, Realised, Switched
 from gridcommons.day.real_time import live_the_day
 from gridcommons.model.clusters import ClusterMap
+from gridcommons.model.errors import NotConvergedError
 from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.switches import positions
 from gridcommons.ports import SwitchController, SwitchWish
@@ -167,43 +168,39 @@ class Follower:
 
     def _is_worse(self, step: int, now: BoolArray, goal: BoolArray) -> bool:
         """Whether a limit is broken further on other positions by what was promised on the present ones."""
-        return _exceeds(self._beyond(goal)[step], self._beyond(now)[step])
+        promised_kw = (self.done.p_min_kw, self.done.p_max_kw)
+        return _exceeds(self._worst(goal, promised_kw, step), self._worst(now, promised_kw, step))
 
     def _may_follow(self, step: int, now: BoolArray, goal: BoolArray) -> bool:
         """Whether envelopes issued for other positions hold there as those of the present ones do here."""
         assert self.issuer is not None
         issued = self.issuer.on(np.tile(now, (len(self.done.p_kw), 1)))
-        before = self._worst(now, (issued.p_min_kw, issued.p_max_kw))
-        return not _exceeds(self._beyond(goal)[step], before[step])
+        after = self._worst(goal, (self.done.p_min_kw, self.done.p_max_kw), step)
+        return not _exceeds(after, self._worst(now, (issued.p_min_kw, issued.p_max_kw), step))
 
-    def _beyond(self, closed: BoolArray) -> FloatArray:
-        """By how much positions break each kind of limit at most with what was promised, (steps, kinds)."""
-        key = closed.tobytes()
-        if key not in self._known:
-            self._known[key] = self._worst(closed, (self.done.p_min_kw, self.done.p_max_kw))
-        return self._known[key]
+    def _worst(self, closed: BoolArray, promised_kw: tuple[FloatArray, FloatArray], step: int) -> FloatArray:
+        """By how much positions break each kind of limit at most in an interval, shape (kinds,).
 
-    @cached_property
-    def _known(self) -> dict[bytes, FloatArray]:
-        return {}
-
-    def _worst(self, closed: BoolArray, promised_kw: tuple[FloatArray, FloatArray]) -> FloatArray:
-        """The same with both ends of some envelopes, and with what is expected within them."""
-        field, (expected_kw, expected_kvar), limits = self.field, self.power, self.field.limits
-        ends = [np.where(np.isfinite(end), end, expected_kw) for end in promised_kw]
-        inside_kw = np.clip(expected_kw, *promised_kw)
-        worst = np.full((len(expected_kw), len(WORSE)), -np.inf)
-        for p_kw in (inside_kw, *(ends if np.isfinite(promised_kw[1]).any() else ())):
-            q_kvar = np.where(p_kw == expected_kw, expected_kvar, p_kw * field.tan)
-            flow = field.flow(p_kw, q_kvar, np.tile(closed, (len(p_kw), 1)))
-            over = (
-                limits.vm_min_pu - flow.vm_pu,
-                flow.vm_pu - limits.vm_max_pu,
-                flow.loading_percent - limits.loading_max_percent,
-            )
-            most = [np.nan_to_num(part, nan=-np.inf).max(axis=1, initial=-np.inf) for part in over]
-            worst = np.maximum(worst, np.stack(most, axis=1))
-        return worst
+        With both ends of some envelopes, and with what is expected within them; infinite where nothing flows.
+        """
+        expected_kw, expected_kvar = (part[[step]] for part in self.power)
+        low_kw, high_kw = (end[[step]] for end in promised_kw)
+        powers = [np.clip(expected_kw, low_kw, high_kw)]
+        if np.isfinite(high_kw).any():
+            powers += [np.where(np.isfinite(end), end, expected_kw) for end in (high_kw, low_kw)]
+        p_kw, tan = np.concatenate(powers), self.field.tan
+        q_kvar = np.where(p_kw == expected_kw, expected_kvar, p_kw * tan)
+        try:
+            flow = self.field.flow(p_kw, q_kvar, np.tile(closed, (len(p_kw), 1)))
+        except NotConvergedError:
+            return np.full(len(WORSE), np.inf)
+        limits = self.field.limits.window(step, step + 1)
+        over = (
+            limits.vm_min_pu - flow.vm_pu,
+            flow.vm_pu - limits.vm_max_pu,
+            flow.loading_percent - limits.loading_max_percent,
+        )
+        return np.array([np.nan_to_num(part, nan=-np.inf).max(initial=-np.inf) for part in over])
 
 
 def _exceeds(beyond: FloatArray, before: FloatArray) -> bool:

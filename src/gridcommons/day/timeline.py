@@ -189,11 +189,15 @@ def _communities(
     field, rounds = stages.field, "reactive" in instruments
     path = (*path, "reactive" if rounds else "schedules")
     known = field.information.seen(field.gates["schedules"])
-    scheduled = stages.take(path, Scheduled, lambda: schedule_communities(field, known, with_round=rounds))
+    scheduled = stages.take(
+        path, Scheduled, lambda: schedule_communities(field, known, planned.plan_kw, with_round=rounds)
+    )
     final = live = with_schedules(field, planned, scheduled)
     if "control" in instruments:
         path, before = (*path, "redispatch"), scheduled
-        scheduled = stages.take(path, Scheduled, lambda: redispatch(field, before, rounds=rounds))
+        scheduled = stages.take(
+            path, Scheduled, lambda: redispatch(field, before, planned.plan_kw, rounds=rounds)
+        )
         live = with_schedules(field, planned, scheduled)
     return path, final, live, scheduled
 

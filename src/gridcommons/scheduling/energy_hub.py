@@ -48,6 +48,8 @@ class EnergyHub:
         Operating envelopes [kW]; infinite where there are none.
     untouched : frozenset of str
         Assets of members who opted out.
+    may_shed : bool
+        Whether load may be left unserved at all.
     """
 
     name: str
@@ -63,6 +65,7 @@ class EnergyHub:
     p_min_kw: FloatArray
     p_max_kw: FloatArray
     untouched: frozenset[str] = frozenset()
+    may_shed: bool = True
 
     @property
     def steps(self) -> int:
@@ -78,7 +81,10 @@ class EnergyHub:
     def may_be_shed(self) -> IntArray:
         """Positions in ``fixed`` of loads that can be left unserved: those of members who opted in."""
         return np.flatnonzero(
-            [isinstance(asset, Load) and asset.asset not in self.untouched for asset in self.fixed]
+            [
+                self.may_shed and isinstance(asset, Load) and asset.asset not in self.untouched
+                for asset in self.fixed
+            ]
         )
 
     def connections_of(self, assets: Sequence[Asset] | Names) -> IntArray:

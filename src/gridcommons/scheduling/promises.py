@@ -8,7 +8,7 @@ import numpy as np
 
 from gridcommons.model.grid import FloatArray
 from gridcommons.optimisation.linear_model import Linear, LinearModel
-from gridcommons.scheduling.constraints import Program, price_of_active_power
+from gridcommons.scheduling.constraints import Program, at_connections, price_of_active_power
 from gridcommons.scheduling.energy_hub import EnergyHub
 from gridcommons.scheduling.settings import Settings
 
@@ -62,9 +62,8 @@ def keep_promises(
     """At least what was sold before, on its side; what is short of it costs more than anything else."""
     connection, step = np.nonzero(promised.sold_kvar)
     side = np.sign(promised.sold_kvar[connection, step])
-    of_loads = np.eye(len(hub.bus))[:, hub.connections_of(hub.fixed)] @ hub.fixed_kvar
-    # Net reactive power counts what is drawn.
-    given = (program.q_kvar - of_loads)[connection, step] * -side
+    by_devices = at_connections(hub, [(hub.connections_of(program.priced.asset), program.priced.q_kvar)])
+    given = by_devices[connection, step] * side
     short_kvar = model.variable(given.shape)
     least = promised.injected_kvar[connection, step] * side
     model.require("reactive power as promised", given + short_kvar, lower=least)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from day_study import EXACT, field_of, otherwise
+from day_study import EXACT, field_of, nobody, otherwise
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.day.bills import HEAT, cost_alone, postings_of
 from gridcommons.day.communities import heat_costs, schedule_communities
@@ -86,7 +86,7 @@ def test_heat_and_fuel_are_what_the_plans_say_peaks_and_fees_included(study):
     tasks = {"scheduling": {"heat_peak_price_per_kw_day": 2.0, "heat_fee_per_day": 50.0}, "day": EXACT}
     field = field_of(replace(study, tasks=tasks))
     known = field.information.seen(field.gates["schedules"])
-    scheduled = schedule_communities(field, known, with_round=False)
+    scheduled = schedule_communities(field, known, nobody(field), with_round=False)
     settings = Settings(heat_peak_price_per_kw_day=2.0, heat_fee_per_day=50.0)
     expected = []
     for name in field.hubs:
@@ -119,7 +119,7 @@ def test_what_becomes_known_later_changes_no_schedule(study):
     field = field_with(study)
     gate = field.gates["schedules"]
     here, there = (
-        schedule_communities(each, each.information.seen(gate), with_round=True)
+        schedule_communities(each, each.information.seen(gate), nobody(each), with_round=True)
         for each in (field, otherwise(field, 0))
     )
     assert np.array_equal(here.p_kw, there.p_kw) and np.array_equal(here.q_kvar, there.q_kvar)

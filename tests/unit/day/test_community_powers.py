@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from day_study import EXACT, field_of
+from day_study import EXACT, field_of, nobody
 from gridcommons.day.communities import schedule_communities, with_schedules
 from gridcommons.day.community_houses import Houses
 from gridcommons.day.community_powers import community_powers, reactive_swing_kvar
 from gridcommons.day.day_ahead import plan_alone
+from gridcommons.model.envelopes import Envelopes
 from gridcommons.optimisation.devices.heat_pump import OUTDOOR
 from hubs import device, study_of
 
@@ -81,6 +82,21 @@ def test_what_is_put_off_is_put_off_whatever_is_consumed():
     assert p_kw[:, 0].tolist() == [15.0, 45.0, 33.0, 30.0]
 
 
+def test_consumption_never_feeds_in_and_stays_within_its_rating():
+    field = field_with(device("demand_response"), columns={"demand_response": 30.0})
+    planned = planned_of(field, [[0.0], [50.0], [30.0], [30.0]], 0.0, 30.0)
+    p_kw, _ = community_powers(field, planned, changed(field, "demand_response", [20.0, 45.0, 33.0, 30.0]))
+    assert p_kw[:, 0].tolist() == [0.0, 60.0, 33.0, 30.0]
+
+
+def test_a_plant_of_a_community_keeps_an_envelope_that_the_study_brings(solar):
+    given = Envelopes(("pv",), np.full((4, 1), -55.0), np.zeros((4, 1)))
+    field = replace(solar, study=replace(solar.study, envelopes=given))
+    planned = planned_of(field, -50.0, 0.0, -50.0)
+    p_kw, _ = community_powers(field, planned, changed(field, "pv", [50.0, 30.0, 70.0, 0.0]))
+    assert p_kw[:, 0].tolist() == [-50.0, -30.0, -55.0, 0.0]
+
+
 def test_what_has_a_set_point_keeps_it():
     field = field_with(device("battery"), columns={})
     planned = planned_of(field, 7.0, 1.0, 0.0)
@@ -93,7 +109,9 @@ def test_when_all_is_as_expected_all_is_as_planned():
     columns = {"pv": [0.0, 40.0, 60.0, 20.0], "demand_response": 30.0, "smart_boiler.draw_m3": 0.05}
     field = field_with(*assets, columns=columns)
     known = field.study.profiles
-    planned = with_schedules(field, plan_alone(field), schedule_communities(field, known, with_round=False))
+    planned = with_schedules(
+        field, plan_alone(field), schedule_communities(field, known, nobody(field), with_round=False)
+    )
     p_kw, q_kvar = community_powers(field, planned, known)
     assert p_kw == pytest.approx(planned.plan_kw[:, field.scheduled], abs=1e-6)
     assert q_kvar == pytest.approx(planned.plan_kvar[:, field.scheduled], abs=1e-6)
@@ -128,7 +146,7 @@ def heated():
 def test_a_house_is_as_warm_as_the_weather_leaves_it(heated):
     """Each interval by hand: air and structure by backward Euler, with the weather as it was."""
     known, real = heated.study.profiles, heated.information.meters()
-    scheduled = schedule_communities(heated, known, with_round=False)
+    scheduled = schedule_communities(heated, known, nobody(heated), with_round=False)
     houses = Houses.of(heated, scheduled)
     planned_c = scheduled.state.copy()
     for step in range(6):
@@ -150,7 +168,7 @@ def test_a_house_is_as_warm_as_the_weather_leaves_it(heated):
 def test_with_the_weather_as_forecast_a_house_is_as_warm_as_planned():
     columns = {OUTDOOR: [5.0, 4.0, 3.0, 2.0]}
     field = field_with(device("house"), columns=columns)
-    scheduled = schedule_communities(field, field.study.profiles, with_round=False)
+    scheduled = schedule_communities(field, field.study.profiles, nobody(field), with_round=False)
     planned_c, houses = scheduled.state.copy(), Houses.of(field, scheduled)
     for step in range(4):
         houses.warm(scheduled, step)

@@ -9,6 +9,7 @@ import pytest
 
 from day_study import day_study, field_of
 from gridcommons.day.requirements import LONGEST_DAYS, require_day
+from gridcommons.model.envelopes import Envelopes
 from gridcommons.model.errors import StudyError
 from gridcommons.model.members import Community
 
@@ -80,6 +81,19 @@ def test_a_fee_with_gaps_is_no_fee_and_prices_do_not_cross():
     assert "column export_price_per_kwh: found 1 with" in second and "2030-02-14T07:00+01:00" in second
     none = replace(study.prices, network_fee_per_kwh=np.full(24, np.nan))
     assert require_day(field_of(replace(study, prices=none))) is None
+
+
+def test_envelopes_that_would_make_somebody_draw_or_inject_are_refused():
+    study = day_study()
+    ends = {"low": np.zeros((24, 2)), "high": np.zeros((24, 2))}
+    ends["low"][5, 0], ends["high"][7, 1] = 1.0, -2.0
+    ends["high"][:, 0] = 3.0
+    ends["low"][:, 1] = -4.0
+    given = Envelopes(("car2", "battery3"), ends["low"], ends["high"])
+    first, second = problems_of(replace(study, envelopes=given))
+    assert "1 to 3 kW of car2 at 2030-02-14T05:00+01:00" in first and "-4 to -2 kW of battery3" in second
+    still = Envelopes(("load0",), np.ones((24, 1)), np.ones((24, 1)))
+    assert require_day(field_of(replace(study, envelopes=still))) is None
 
 
 def test_what_drives_or_cools_needs_a_profile_or_what_its_state_follows_from():
