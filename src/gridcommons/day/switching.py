@@ -29,6 +29,8 @@ from gridcommons.model.grid import BoolArray, FloatArray
 from gridcommons.model.switches import positions
 from gridcommons.ports import SwitchController, SwitchWish
 from gridcommons.powerflow.switched_flows import Connected
+from gridcommons.trading.community_day import CommunityDay
+from gridcommons.trading.rounds import Rounds
 from gridcommons.trading.scenarios import Switchyard
 
 WORSE = np.array([1e-6, 1e-6, 1e-4])
@@ -127,7 +129,7 @@ class Follower:
             positions(self.field.study.switches) if not course.settled else course.closed[course.settled - 1]
         )
         for step in range(course.settled, len(course.ground)):
-            ground, goal = course.ground[step], self.wanted[step]
+            ground, goal = course.ground[step], self.wanted(step, now)
             if self.issuer is not None and (ground != now).any():
                 if not course.is_tried[step]:
                     return course.again(step, now)
@@ -146,18 +148,42 @@ class Follower:
         """What everybody is expected to draw when each interval begins, (steps, assets) each [kW], [kvar]."""
         return expected_power(self.field, self.planned, self.done)
 
+    def wanted(self, step: int, now: BoolArray) -> BoolArray:
+        """Positions that the rounds of an interval ask for, from those that are there, shape (switches,)."""
+        day, rounds, yard = self.community_day, self.rounds, self.yard
+        idle = np.zeros(len(yard.clusters.graph.clusters))
+        for index in self.rounds_of_step.get(step, []):
+            minutes = int(rounds.minute[index]), int(rounds.effect_minute[index])
+            moves, _ = yard.decide(day, minutes, yard.balance_kw(day, minutes[0], idle), now)
+            now = now if moves is None else moves.reached
+        return now
+
     @cached_property
-    def wanted(self) -> BoolArray:
-        """Positions that the balances of each interval ask for, shape (steps, switches)."""
-        field, settings = self.field, trading_settings(self.field)
-        controller, clusters = clusters_of(field)
-        day = expected_day(field, (self.planned, self.done), settings)
-        rounds = rounds_of(field, day)
+    def community_day(self) -> CommunityDay:
+        """What everybody is expected to exchange."""
+        return expected_day(self.field, (self.planned, self.done), trading_settings(self.field))
+
+    @cached_property
+    def rounds(self) -> Rounds:
+        """The rounds of the day."""
+        return rounds_of(self.field, self.community_day)
+
+    @cached_property
+    def rounds_of_step(self) -> dict[int, list[int]]:
+        """Those that may move switches, by the interval that is the first to have what they decide."""
+        found: dict[int, list[int]] = {}
+        for index in self.yard.ruling(self.community_day, self.rounds).tolist():
+            step = -(-int(self.rounds.effect_minute[index]) // self.field.study.time.step_minutes)
+            found.setdefault(step, []).append(index)
+        return found
+
+    @cached_property
+    def yard(self) -> Switchyard:
+        """Who moves switches."""
+        settings = trading_settings(self.field)
+        controller, clusters = clusters_of(self.field)
         wish = SwitchWish(settings.parallel_allowed, worth_hours=settings.worth_minutes / 60.0)
-        yard = Switchyard(field.study, clusters, controller, wish, self._connected())
-        nothing = np.zeros((len(rounds), len(clusters.graph.clusters)))
-        placed = yard.follow(day, rounds, nothing, positions(field.study.switches))
-        return placed.closed[:: field.study.time.step_minutes]
+        return Switchyard(self.field.study, clusters, controller, wish, self._connected())
 
     def _connected(self) -> Connected:
         """Power of every asset at the rows of the grid that it uses, by the minute."""

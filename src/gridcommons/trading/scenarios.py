@@ -165,32 +165,49 @@ class Switchyard:
         changes: list[Change] = []
         expected_kw = np.full((len(rounds), len(self.clusters.graph.pccs)), np.nan)
         shortfall_kw = np.full(len(rounds), np.nan)
-        ruling = rounds.is_kind("community") & rounds.takes_effect & (rounds.effect_minute < day.minutes)
-        for index in np.flatnonzero(ruling).tolist():
-            decided, minute = int(rounds.minute[index]), int(rounds.effect_minute[index])
-            price = day.band(decided)
-            wish = replace(self.wish, price_per_kwh=price.retail_price_per_kwh - price.feed_in_price_per_kwh)
-            graph, balance_kw = (
-                self.clusters.graph,
-                day.balance_kw[decided] - self.clusters.fixed_kw - asked_kw[index],
-            )
-            topology = self.controller.plan(graph, balance_kw, self.clusters.closed_of(now), wish)
-            notes |= dict.fromkeys(topology.notes)
-            wanted = np.concatenate([topology.link_closed, topology.pcc_closed])
-            goal = self.clusters.positions_of(wanted)
-            if (goal != now).any():
-                loaded = loaded_at(self.study, self.connected, minute, self.wish.parallel_allowed)
-                moves = self.controller.move(loaded, now, goal)
-                if moves.reason:
-                    notes[f"{self._clock(minute)}: {moves.reason}"] = None
+        for index in self.ruling(day, rounds).tolist():
+            minute = int(rounds.effect_minute[index])
+            balance_kw = self.balance_kw(day, int(rounds.minute[index]), asked_kw[index])
+            moves, said = self.decide(day, (int(rounds.minute[index]), minute), balance_kw, now)
+            notes |= dict.fromkeys(said)
+            if moves is not None:
                 if len(moves.switch):
                     changes.append(Change(index, minute, moves))
                 now = moves.reached
                 closed[minute:] = now
             # Of the positions that are reached, whatever was asked for.
-            topology = self.controller.exchange(graph, balance_kw, self.clusters.closed_of(now))
+            topology = self.controller.exchange(self.clusters.graph, balance_kw, self.clusters.closed_of(now))
             expected_kw[index], shortfall_kw[index] = topology.pcc_exchange_kw, topology.shortfall_kw
         return Positions(closed, tuple(changes), expected_kw, shortfall_kw, tuple(notes))
+
+    def ruling(self, day: CommunityDay, rounds: Rounds) -> IntArray:
+        """The rounds that may move switches, in their order."""
+        rules = rounds.is_kind("community") & rounds.takes_effect & (rounds.effect_minute < day.minutes)
+        return np.flatnonzero(rules)
+
+    def balance_kw(self, day: CommunityDay, minute: int, asked_kw: FloatArray) -> FloatArray:
+        """Surplus of each cluster in a minute, with what is asked of its batteries, (clusters,) [kW]."""
+        return np.asarray(day.balance_kw[minute] - self.clusters.fixed_kw - asked_kw)
+
+    def decide(
+        self, day: CommunityDay, minutes: tuple[int, int], balance_kw: FloatArray, now: BoolArray
+    ) -> tuple[Moves | None, list[str]]:
+        """What a round does from the positions that are there: moves, where others are wanted, and notes.
+
+        ``minutes`` are when it is decided and when it takes effect.
+        """
+        decided, minute = minutes
+        price = day.band(decided)
+        wish = replace(self.wish, price_per_kwh=price.retail_price_per_kwh - price.feed_in_price_per_kwh)
+        here = self.clusters.closed_of(now)
+        topology = self.controller.plan(self.clusters.graph, balance_kw, here, wish)
+        goal = self.clusters.positions_of(np.concatenate([topology.link_closed, topology.pcc_closed]))
+        if (goal == now).all():
+            return None, list(topology.notes)
+        loaded = loaded_at(self.study, self.connected, minute, self.wish.parallel_allowed)
+        moves = self.controller.move(loaded, now, goal)
+        said = [f"{self._clock(minute)}: {moves.reason}"] if moves.reason else []
+        return moves, [*topology.notes, *said]
 
     def _clock(self, minute: int) -> str:
         return (self.study.time.local(0) + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M")
