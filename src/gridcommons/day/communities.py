@@ -114,9 +114,8 @@ def schedule_communities(
     found: Scheduled | None = None
     start: Mapping[str, float] = {}
     for steps in council.horizons:
-        communities = [
-            Community(make_hub(study, name, steps, start), council.settings) for name in field.hubs
-        ]
+        hubs = [serving_all(make_hub(study, name, steps, start)) for name in field.hubs]
+        communities = [Community(hub, council.settings) for hub in hubs]
         operator = council.operator(study, steps)
         result = schedule_horizon(communities, operator, council.settings, council.price(steps))
         if found is None:

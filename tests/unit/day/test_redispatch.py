@@ -316,7 +316,10 @@ def test_what_a_cloud_takes_is_missed_and_not_sold_again():
 def test_no_load_is_left_unserved_for_reactive_power():
     """A community of one load has nothing to sell: the day serves all of it."""
     members = (Member(member="m0", bus="b1", cluster="c"),)
-    field = weak((device("load", power_factor=0.9),), members, {"load": 300.0})
+    study = weak((device("load", power_factor=0.6),), members, {"load": 130.0}).study
+    # Leaving it unserved is cheap, and a voltage is worth a lot.
+    tasks = {**study.tasks, "scheduling": {"shedding_price_per_kwh": 0.5, "shortage_price_per_kvarh": 50.0}}
+    field = field_of(replace(study, tasks=tasks))
     scheduled = gate_plan(field)
     assert not scheduled.sold_kvar.any() and not scheduled.paid.any()
     day = run_day(Stages(field), ("reactive", "control"))
