@@ -159,7 +159,8 @@ class _Day:
         for p_kw in (self.p_kw, self.seen_kw):
             # Nobody feeds in more than there is.
             least_kw = np.minimum(p_kw[step, rows], 0.0)
-            p_kw[step, rows] = np.maximum(self._allowed(step, rows, p_kw[step, rows]), least_kw)
+            held_kw = self._allowed(step, rows, p_kw[step, rows])
+            p_kw[step, rows] = np.where(held_kw < least_kw, least_kw, held_kw)
 
     def batteries(self, step: int) -> None:
         """Batteries keep the meter of their member at zero, or go to the energy that they planned."""
