@@ -66,16 +66,14 @@ def promise_reactive_power(field: Field, account: Account, scheduled: Scheduled)
         # Each connection has its own room.
         seller = f"{community} at {bus}"
         sold = Commitment(REACTIVE, seller, DSO, f"{REACTIVE} {seller}", sold_kvar, price, "kvar")
-        account.promise(sold, room_kvar[:, column])
+        account.promise(sold, np.full(len(sold_kvar), room_kvar[column]))
 
 
 def _room_kvar(field: Field) -> FloatArray:
-    """What devices can move from end to end, and what load draws that may be shed, (steps, connections)."""
-    known = field.information.seen(field.gates["schedules"])
-    room_kvar = np.abs(field.net_kvar(field.net_kw(known), known))
-    room_kvar[:, field.scheduled] = [reactive_swing_kvar(field.assets[k]) for k in field.scheduled.tolist()]
-    mine = np.flatnonzero(field.connection_of >= 0)
-    return room_kvar[:, mine] @ np.eye(len(field.connections))[field.connection_of[mine]]
+    """What the devices at each connection can move from end to end, shape (connections,)."""
+    swing_kvar = np.array([reactive_swing_kvar(field.assets[k]) for k in field.scheduled.tolist()])
+    room_kvar = np.bincount(field.connection_of[field.scheduled], swing_kvar, len(field.connections))
+    return np.asarray(room_kvar, dtype=np.float64)
 
 
 def promise_trades(field: Field, account: Account, trades: Traded) -> None:

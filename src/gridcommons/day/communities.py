@@ -19,9 +19,9 @@ from gridcommons.model.grid import FloatArray, IntArray, Names
 from gridcommons.model.profiles import Profiles
 from gridcommons.model.settings import read_settings
 from gridcommons.model.study import Study
-from gridcommons.scheduling.capability import make_operator, schedule_horizon
+from gridcommons.scheduling.capability import energy_price, horizons_of, make_operator, schedule_horizon
 from gridcommons.scheduling.community import Community, Plan
-from gridcommons.scheduling.constraints import hours_of_days
+from gridcommons.scheduling.constraints import HEAT_FEE, hours_of_days
 from gridcommons.scheduling.energy_hub import EnergyHub, make_hub
 from gridcommons.scheduling.grid_operator import GridOperator
 from gridcommons.scheduling.horizon_result import HorizonResult
@@ -59,9 +59,7 @@ class Council:
     @cached_property
     def horizons(self) -> tuple[slice, ...]:
         """Intervals that are planned at once."""
-        steps = self.field.study.time.steps
-        length = self.settings.horizon_hours * 60 // self.field.study.time.step_minutes
-        return tuple(slice(first, min(first + length, steps)) for first in range(0, steps, length))
+        return tuple(horizons_of(self.field.study, self.settings))
 
     def study(self, known: Profiles, plan_kw: FloatArray, margin_share: float) -> Study:
         """The study as it is known, with limits that leave a margin.
@@ -77,12 +75,6 @@ class Council:
     def operator(self, study: Study, steps: slice) -> GridOperator:
         """The grid operator's view of some intervals."""
         return make_operator(study, self.field.network, steps, self.field.engines.method)
-
-    def price(self, steps: slice) -> FloatArray:
-        """What energy costs."""
-        prices = self.field.study.prices
-        assert prices is not None  # refused before
-        return prices.import_price_per_kwh[steps]
 
 
 def serving_all(hub: EnergyHub) -> EnergyHub:
@@ -117,7 +109,7 @@ def schedule_communities(
         hubs = [serving_all(make_hub(study, name, steps, start)) for name in field.hubs]
         communities = [Community(hub, council.settings) for hub in hubs]
         operator = council.operator(study, steps)
-        result = schedule_horizon(communities, operator, council.settings, council.price(steps))
+        result = schedule_horizon(communities, operator, council.settings, energy_price(study, steps))
         if found is None:
             found = nothing_scheduled(council, result.final)
         start = {asset: state for plan in result.final.values() for asset, state in plan.end.items()}
@@ -140,7 +132,7 @@ def with_schedules(field: Field, planned: Planned, scheduled: Scheduled) -> Plan
 def heat_costs(field: Field, scheduled: Scheduled) -> FloatArray:
     """What heat and fuel cost each community, with the peak and the fee of each local day, (communities,).
 
-    A community that draws no heat from a district network pays neither.
+    A community without a heating on a district network pays neither.
     """
     settings, time = Council(field, with_round=False).settings, field.study.time
     day = time.local_clock()[0]
@@ -148,8 +140,7 @@ def heat_costs(field: Field, scheduled: Scheduled) -> FloatArray:
     part = np.bincount(day) * time.step_hours / hours_of_days(time)
     peak_kw = np.zeros((len(part), len(field.hubs)))
     np.maximum.at(peak_kw, day, scheduled.heat_kw)
-    is_connected = (scheduled.heat_kw != 0.0).any(axis=0)
-    daily = settings.heat_peak_price_per_kw_day * peak_kw + settings.heat_fee_per_day * is_connected
+    daily = (settings.heat_peak_price_per_kw_day * peak_kw + settings.heat_fee_per_day) * scheduled.is_heated
     return np.asarray(scheduled.heat_cost.sum(axis=0) + part @ daily)
 
 
@@ -170,6 +161,7 @@ def nothing_scheduled(council: Council, plans: Mapping[str, Plan]) -> Scheduled:
         state=table(len(names)),
         heat_kw=table(hubs),
         heat_cost=table(hubs),
+        is_heated=np.zeros(hubs, dtype=np.bool_),
         net_kw=table(connections),
         sold_kvar=table(connections),
         due_kvar=table(connections),
@@ -194,6 +186,7 @@ def write_plans(found: Scheduled, council: Council, result: HorizonResult, steps
             found.state[steps, state[asset]] = values
         hub = field.hubs.index(name)
         found.heat_kw[steps, hub], found.heat_cost[steps, hub] = plan.heat_kw, plan.heat_cost
+        found.is_heated[hub] |= HEAT_FEE in plan.cost
         found.net_kw[steps, council.rows_of(name)] = plan.p_kw.T
     _enter_sales(found, field, result, steps)
 

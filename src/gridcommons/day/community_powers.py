@@ -14,6 +14,7 @@ from gridcommons.day.outcomes import Planned
 from gridcommons.model.assets import Asset, Battery, Chp, DemandResponse, Pv, SmartBoiler
 from gridcommons.model.grid import FloatArray
 from gridcommons.model.profiles import Profiles, reactive_per_active
+from gridcommons.optimisation.devices.operation import has_say
 
 HELD_BACK_KW = 1e-3
 """By how much a plan must be below what the sun was to give for a plant to count as held back."""
@@ -39,17 +40,19 @@ def moved_powers(
 ) -> tuple[FloatArray, FloatArray]:
     """The same of plans of communities alone: net and reactive power, and what profiles were to be."""
     p_kw, q_kvar, seen_kw = (part.copy() for part in plan)
-    now_kw = field.net_kw(profiles)[:, field.scheduled]
     least_kw, most_kw = (end[:, field.scheduled] for end in field.given_kw)
+    now_kw = field.net_kw(profiles)[:, field.scheduled]
     for column, k in enumerate(field.scheduled.tolist()):
         asset = field.assets[k]
         if isinstance(asset, Pv):
             powers = (p_kw[:, column], q_kvar[:, column], seen_kw[:, column])
-            p_kw[:, column], q_kvar[:, column] = _under_the_sun(asset, powers, now_kw[:, column])
+            p_kw[:, column], q_kvar[:, column] = _under_the_sun(
+                asset, powers, np.maximum(now_kw[:, column], least_kw[:, column])
+            )
         elif isinstance(asset, DemandResponse):
             moved_kw = p_kw[:, column] + now_kw[:, column] - seen_kw[:, column]
-            p_kw[:, column] = np.clip(moved_kw, 0.0, asset.consumption_max_kw)
-        p_kw[:, column] = np.clip(p_kw[:, column], least_kw[:, column], most_kw[:, column])
+            rated_kw = np.minimum(asset.consumption_max_kw, most_kw[:, column])
+            p_kw[:, column] = np.clip(moved_kw, 0.0, rated_kw)
         if isinstance(asset, Pv | DemandResponse) and not has_say(asset):
             q_kvar[:, column] = profiles.net_kvar(asset, p_kw[:, column])
     return p_kw, q_kvar
@@ -76,15 +79,6 @@ def reactive_swing_kvar(asset: Asset) -> float:
         shares = np.nan_to_num([asset.q_inject_share, asset.q_absorb_share])
         moved += float(shares.sum()) * asset.generation_max_kw
     return float(moved)
-
-
-def has_say(asset: Asset) -> bool:
-    """Whether reactive power is planned; else it goes with active power, or as its profile says."""
-    if isinstance(asset, Pv | SmartBoiler):
-        return bool(np.nan_to_num(asset.q_share) > 0.0)
-    return isinstance(asset, Chp) and bool(
-        np.nan_to_num([asset.q_inject_share, asset.q_absorb_share]).max() > 0.0
-    )
 
 
 def _under_the_sun(

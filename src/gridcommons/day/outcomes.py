@@ -114,6 +114,8 @@ class Scheduled:
         States at the end of each interval.
     heat_kw, heat_cost : (steps, communities)
         Heat drawn from the district network [kW], and what heat and fuel cost, peaks and fees of days aside.
+    is_heated : (communities,)
+        Whether it has a heating on a district network.
     net_kw : (steps, connections)
         Net power planned there [kW].
     sold_kvar, due_kvar : (steps, connections)
@@ -135,6 +137,7 @@ class Scheduled:
     state: FloatArray
     heat_kw: FloatArray
     heat_cost: FloatArray
+    is_heated: BoolArray
     net_kw: FloatArray
     sold_kvar: FloatArray
     due_kvar: FloatArray

@@ -25,7 +25,7 @@ from gridcommons.model.profiles import Profiles
 from gridcommons.model.study import Study
 from gridcommons.optimisation.devices.operation import Past
 from gridcommons.ports import CommunityParty
-from gridcommons.scheduling.capability import schedule_horizon
+from gridcommons.scheduling.capability import energy_price, schedule_horizon
 from gridcommons.scheduling.community import Community
 from gridcommons.scheduling.energy_hub import EnergyHub, make_hub
 from gridcommons.scheduling.grid_operator import GridOperator
@@ -111,10 +111,12 @@ class _Day:
         for place, name in enumerate(self.field.hubs):
             past = self._past(step, horizon, place)
             hubs[name] = serving_all(make_hub(study, name, rest, start, past))
-        exchange = {name: self._exchange(hub, known, rest) for name, hub in hubs.items()}
-        if self._has_news(rest, known) or self._is_out(study, rest, exchange):
+        kept = (self.found.p_kw, self.found.q_kvar, self.found.seen_kw)
+        powers, drawn_kw = moved_powers(self.field, kept, known), self._drawn_kw(known)
+        exchange = {name: self._exchange(hub, powers, rest) for name, hub in hubs.items()}
+        if self._has_news(rest, drawn_kw) or self._is_out(study, rest, exchange):
             self._plan_anew(rest, study, hubs, exchange)
-            self.told_kw[rest] = self._drawn_kw(known)[rest]
+            self.told_kw[rest] = drawn_kw[rest]
 
     def end(self, step: int) -> None:
         """Houses are as warm as the weather of the interval has left them."""
@@ -136,10 +138,9 @@ class _Day:
         peak_kw = float(self.found.heat_kw[over, place].max(initial=0.0))
         return Past(self._start(horizon.start), peak_kw, hours)
 
-    def _exchange(self, hub: EnergyHub, known: Profiles, rest: slice) -> Exchange:
-        """What a community will exchange when it keeps to its plan."""
-        found, mine = self.found, self.of_hub[self.at] == hub.name
-        p_kw, q_kvar = moved_powers(self.field, (found.p_kw, found.q_kvar, found.seen_kw), known)
+    def _exchange(self, hub: EnergyHub, powers: tuple[FloatArray, FloatArray], rest: slice) -> Exchange:
+        """What a community will exchange when it keeps to its plan, by the powers of its devices."""
+        (p_kw, q_kvar), mine = powers, self.of_hub[self.at] == hub.name
         names = tuple(self.field.assets[k].asset for k in self.at[mine].tolist())
         place = np.concatenate([hub.connections_of(hub.fixed), hub.connections_of(names)])
         at_connection = np.eye(len(hub.bus))[:, place]
@@ -147,9 +148,9 @@ class _Day:
         drawn = [at_connection @ np.concatenate([fixed, own[rest, mine].T]) for fixed, own in parts]
         return Exchange(round=0, community=hub.name, bus=hub.bus, p_kw=drawn[0], q_kvar=drawn[1])
 
-    def _has_news(self, rest: slice, known: Profiles) -> bool:
+    def _has_news(self, rest: slice, drawn_kw: FloatArray) -> bool:
         """Whether a forecast of what is left is off by more than the study lets pass."""
-        off_kw = np.abs(self._drawn_kw(known) - self.told_kw)[rest].max(axis=0)
+        off_kw = np.abs(drawn_kw - self.told_kw)[rest].max(axis=0)
         usual_kw = np.abs(self.told_kw).max(axis=0)
         return bool((off_kw > self.field.settings.redispatch_share * usual_kw).any())
 
@@ -186,7 +187,7 @@ class _Day:
         council, found = self.council, self.found
         parties = [self._party(hub, rest, exchange[name]) for name, hub in hubs.items()]
         operator = self._operator(study, rest)
-        result = schedule_horizon(parties, operator, council.settings, council.price(rest))
+        result = schedule_horizon(parties, operator, council.settings, energy_price(study, rest))
         write_plans(found, council, result, rest)
         seen_kw = self.field.net_kw(study.profiles)[rest]
         for place, name in enumerate(self.field.hubs):

@@ -99,10 +99,10 @@ class Course:
 
     def again(self, step: int, ground: BoolArray, *, tried: bool = False, given_up: bool = False) -> Course:
         """The day up to an interval, to be worked out from there with envelopes of other positions."""
-        changed = replace(self, ground=self.ground.copy(), settled=step)
-        changed.ground[step:] = ground
-        changed.is_tried[step], changed.is_given_up[step] = tried, given_up
-        return changed
+        ground_now, tried_now = self.ground.copy(), self.is_tried.copy()
+        given_up_now = self.is_given_up.copy()
+        ground_now[step:], tried_now[step], given_up_now[step] = ground, tried, given_up
+        return replace(self, ground=ground_now, is_tried=tried_now, is_given_up=given_up_now, settled=step)
 
 
 @dataclass(frozen=True, eq=False)

@@ -161,6 +161,7 @@ def _reactive(told: Told) -> dict[str, FloatArray]:
     return {
         "reactive_bought_kvar": nothing if sold is None else np.abs(sold.sold_kvar).sum(axis=1),
         "reactive_missed_kvar": nothing if sold is None else _missed_kvar(told, sold),
+        "reactive_rounds": nothing if sold is None else sold.rounds.astype(np.float64),
         "communities_replanned": nothing if sold is None else replanned(sold),
         "communities_kept_plan": nothing if sold is None else sold.kept.astype(np.float64),
     }

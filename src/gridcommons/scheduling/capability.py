@@ -51,7 +51,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
     """
     require_scheduling(study, settings)
     network = build_network(study.grid)
-    horizons = list(_horizons(study, settings))
+    horizons = list(horizons_of(study, settings))
     start: Mapping[str, float] = {}
     results: list[HorizonResult] = []
     names = list(communities_of(study))
@@ -59,7 +59,7 @@ def run(study: Study, settings: Settings, engines: Engines) -> Result:
         for steps in horizons:
             communities = [Community(make_hub(study, name, steps, start), settings) for name in names]
             operator = make_operator(study, network, steps, engines.method)
-            result = schedule_horizon(communities, operator, settings, _energy_price(study, steps), pool)
+            result = schedule_horizon(communities, operator, settings, energy_price(study, steps), pool)
             start = {asset: state for plan in result.final.values() for asset, state in plan.end.items()}
             for name, columns in tables_of(result):
                 if len(next(iter(columns.values()))):
@@ -114,7 +114,8 @@ def _plans(parties: Parties) -> dict[str, Plan]:
     return {name: party.plan() for name, party in parties.parties.items() if isinstance(party, Community)}
 
 
-def _horizons(study: Study, settings: Settings) -> Iterator[slice]:
+def horizons_of(study: Study, settings: Settings) -> Iterator[slice]:
+    """Intervals that are planned at once, one horizon after the other."""
     length = settings.horizon_hours * 60 // study.time.step_minutes
     for first in range(0, study.time.steps, length):
         yield slice(first, min(first + length, study.time.steps))
@@ -131,7 +132,8 @@ def make_operator(study: Study, network: Network, steps: slice, method: str) -> 
     return GridOperator(network, limits, Injections(bus, p_kw.T, q_kvar.T), time, method)
 
 
-def _energy_price(study: Study, steps: slice) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def energy_price(study: Study, steps: slice) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """What energy costs in some intervals, shape (steps,)."""
     assert study.prices is not None
     return study.prices.import_price_per_kwh[steps]
 

@@ -38,6 +38,9 @@ from gridcommons.scheduling.settings import Settings
 LEAST_PRICE_PER_KWH = 1e-6
 """What active power given up for reactive power costs at least, so that nothing is given for nothing."""
 
+HEAT_FEE = "heat fee"
+"""Name of what a connection to a district network costs a day."""
+
 REACTIVE_COST = "reactive power"
 """Name of the rows and of the cost of S − P."""
 
@@ -248,7 +251,7 @@ def pay_heat_peak(model: LinearModel, hub: EnergyHub, heat_kw: Linear, settings:
     of_steps = stack([peak_kw[k : k + 1] for k in day])
     model.require("heat peak", of_steps - heat_kw, lower=0.0)
     model.add_cost(peak_kw * (settings.heat_peak_price_per_kw_day * part), "heat peak")
-    model.add_cost(constant(settings.heat_fee_per_day * part), "heat fee")
+    model.add_cost(constant(settings.heat_fee_per_day * part), HEAT_FEE)
 
 
 def hours_of_days(time: TimeAxis) -> FloatArray:

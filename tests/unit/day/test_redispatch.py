@@ -367,9 +367,9 @@ def test_each_connection_of_a_community_has_its_own_room(campus):
     field = field_with(replace(campus, community=replace(campus.community, members=members)))
     assert field.hubs == ("both",) and len(field.connections) == 2
     scheduled, account = gate_plan(field), Account((), *(np.zeros((24, 0)) for _ in range(3)))
-    full = replace(scheduled, sold_kvar=_room_kvar(field), paid=np.ones((24, 2)))
+    full = replace(scheduled, sold_kvar=np.tile(_room_kvar(field), (24, 1)), paid=np.ones((24, 2)))
     promise_reactive_power(field, account, full)
     assert len(account.commitments) == 2
-    more = replace(scheduled, sold_kvar=1.01 * _room_kvar(field), paid=np.ones((24, 2)))
+    more = replace(scheduled, sold_kvar=np.tile(1.01 * _room_kvar(field), (24, 1)), paid=np.ones((24, 2)))
     with pytest.raises(AccountError, match="both at 2 sells more than it has"):
         promise_reactive_power(field, Account((), *(np.zeros((24, 0)) for _ in range(3))), more)

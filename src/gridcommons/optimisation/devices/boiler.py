@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gridcommons.model.assets import Boiler, Chp
-from gridcommons.model.grid import BoolArray, FloatArray
+from gridcommons.model.grid import FloatArray
 from gridcommons.optimisation.devices.operation import (
     Converters,
     Horizon,
@@ -17,6 +17,7 @@ from gridcommons.optimisation.devices.operation import (
     nothing,
     of_each,
     reactive_without_say,
+    who_have_say,
 )
 from gridcommons.optimisation.linear_model import Linear, LinearModel, stack
 
@@ -43,7 +44,7 @@ def operate_boilers(
     of_turbines = Operation(
         names_of(turbines),
         -generation_kw,
-        reactive_without_say(turbines, -generation_kw, horizon, _has_say(turbines)) - injected_kvar,
+        reactive_without_say(turbines, -generation_kw, horizon, who_have_say(turbines)) - injected_kvar,
         turbine_heat_kw - generation_kw,
         converters=Converters(names_of(turbines), generation_kw, injected_kvar),
     )
@@ -82,12 +83,6 @@ def _turbines(model: LinearModel, turbines: Sequence[Chp], horizon: Horizon) -> 
     model.require("chp: Q ≤ ξ P", injected_kvar - generation_kw * inject, upper=0.0)
     model.require("chp: Q ≤ ξ P", injected_kvar + generation_kw * absorb, lower=0.0)
     return generation_kw, injected_kvar, generation_kw * (1.0 / of_each(turbines, "electric_share"))
-
-
-def _has_say(turbines: Sequence[Chp]) -> BoolArray:
-    """Which can give or take reactive power as they like, shape (turbines,)."""
-    shares = [(asset.q_inject_share, asset.q_absorb_share) for asset in turbines]
-    return np.array([max(np.nan_to_num(pair)) > 0.0 for pair in shares], dtype=np.bool_)
 
 
 def share_heat(

@@ -176,6 +176,17 @@ def of_each(assets: Sequence[Asset], rating: str) -> FloatArray:
     return np.array([getattr(asset, rating) for asset in assets], dtype=np.float64)[:, None]
 
 
+def has_say(asset: Asset) -> bool:
+    """Whether an asset decides about its reactive power; else it goes with active power or by its profile."""
+    shares = [getattr(asset, share, np.nan) for share in ("q_share", "q_inject_share", "q_absorb_share")]
+    return bool(np.nan_to_num(shares).max() > 0.0)
+
+
+def who_have_say(assets: Sequence[Asset]) -> BoolArray:
+    """Which decide about their reactive power, shape (assets,)."""
+    return np.array([has_say(asset) for asset in assets], dtype=np.bool_)
+
+
 def reactive_without_say(
     assets: Sequence[Asset], p_kw: Linear, horizon: Horizon, has_say: BoolArray | None = None
 ) -> Linear:

@@ -16,6 +16,7 @@ from gridcommons.optimisation.devices.operation import (
     nothing,
     of_each,
     reactive_without_say,
+    who_have_say,
 )
 from gridcommons.optimisation.linear_model import Linear, LinearModel
 
@@ -30,7 +31,7 @@ def operate_pv(model: LinearModel, plants: Sequence[Pv], horizon: Horizon) -> Op
     p_kw = model.variable(available_kw.shape, upper=np.minimum(available_kw, s_kva))
     q_max_kvar = np.nan_to_num(of_each(plants, "q_share") * of_each(plants, "inverter_kva"))
     q_kvar = model.variable(available_kw.shape, lower=-q_max_kvar, upper=q_max_kvar)
-    has_say = q_max_kvar[:, 0] > 0.0
+    has_say = who_have_say(plants)
     gives = np.flatnonzero(has_say).tolist()
     limit_reactive_by_active_power(model, p_kw[gives], q_kvar[gives])
     limit_apparent_power(model, "pv: P² + Q² ≤ S²", (p_kw[gives], q_kvar[gives]), s_kva[gives])

@@ -25,6 +25,7 @@ from gridcommons.optimisation.devices.operation import (
     names_of,
     of_each,
     reactive_without_say,
+    who_have_say,
 )
 from gridcommons.optimisation.devices.two_way_store import end_no_lower
 from gridcommons.optimisation.linear_model import Linear, LinearModel
@@ -44,7 +45,7 @@ def operate_smart_boilers(model: LinearModel, boilers: Sequence[SmartBoiler], ho
     q_share = np.nan_to_num(of_each(boilers, "q_share"))
     q_max_kvar = q_share * of_each(boilers, "consumption_max_kw")
     injected_kvar = model.variable(shape, lower=-q_max_kvar, upper=q_max_kvar)
-    has_say = q_share[:, 0] > 0.0
+    has_say = who_have_say(boilers)
     gives = np.flatnonzero(has_say).tolist()
     p_kw, q_kvar = drawn_kw[gives], injected_kvar[gives]
     model.require("smart boiler: |Q| ≤ ξ P", q_kvar - p_kw * q_share[gives], upper=0.0)
