@@ -12,11 +12,12 @@ from feeders import tree
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.day.account import Account, AccountError
 from gridcommons.day.account_entries import _room_kvar, promise_reactive_power
-from gridcommons.day.communities import schedule_communities, with_schedules
+from gridcommons.day.communities import heat_costs, schedule_communities, with_schedules
 from gridcommons.day.community_powers import moved_powers, of_connections
 from gridcommons.day.information import Information
 from gridcommons.day.reactive_delivery import missed_kvar, replanned
 from gridcommons.day.redispatch import redispatch
+from gridcommons.day.tables import REALISED, Told, tables_of
 from gridcommons.day.timeline import Stages, run_day
 from gridcommons.day.worth import realised_flow
 from gridcommons.known_answers import voltage_band
@@ -53,7 +54,7 @@ def gate_plan(field, with_round=True):
     return schedule_communities(field, known, nobody(field), with_round=with_round)
 
 
-def tables_of(scheduled):
+def arrays_of(scheduled):
     return {column.name: getattr(scheduled, column.name) for column in fields(scheduled)}
 
 
@@ -69,7 +70,7 @@ def test_when_the_forecast_is_right_nobody_plans_anew():
     field = village(**EXACT)
     before = gate_plan(field)
     found = redispatch(field, before, nobody(field), rounds=True)
-    for name, table in tables_of(before).items():
+    for name, table in arrays_of(before).items():
         assert np.array_equal(table, getattr(found, name)), name
 
 
@@ -373,3 +374,22 @@ def test_each_connection_of_a_community_has_its_own_room(campus):
     more = replace(scheduled, sold_kvar=np.tile(1.01 * _room_kvar(field), (24, 1)), paid=np.ones((24, 2)))
     with pytest.raises(AccountError, match="both at 2 sells more than it has"):
         promise_reactive_power(field, Account((), *(np.zeros((24, 0)) for _ in range(3))), more)
+
+
+def test_who_has_no_heating_on_a_network_pays_no_heat_fee():
+    field = village()
+    tasks = {**field.study.tasks, "scheduling": {"heat_fee_per_day": 50.0, "heat_peak_price_per_kw_day": 2.0}}
+    field = field_of(replace(field.study, tasks=tasks))
+    scheduled = gate_plan(field)
+    assert not scheduled.is_heated.any() and not heat_costs(field, scheduled).any()
+
+
+def test_rounds_and_new_plans_are_told_by_interval(short_of_volts):
+    field, days = short_of_volts
+    day = days["both"]
+    flow = realised_flow(field, day)
+    told = Told(field, day, day.done, {}, {}, [], np.zeros(0), np.zeros(0), [])
+    rows = dict(tables_of(replace(told, flows={REALISED: flow}, power_kw={REALISED: day.done.p_kw})))
+    instruments = rows["day_instruments"]
+    assert np.array_equal(instruments["reactive_rounds"], day.scheduled.rounds) and day.scheduled.rounds.any()
+    assert np.array_equal(instruments["communities_replanned"], replanned(day.scheduled))
