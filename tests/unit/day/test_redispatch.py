@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from feeders import tree
 from gridcommons.adapters.studies.files import load_study
 from gridcommons.day.account import Account, AccountError
 from gridcommons.day.account_entries import _room_kvar, promise_reactive_power
-from gridcommons.day.communities import heat_costs, schedule_communities, with_schedules
+from gridcommons.day.communities import _enter_sales, heat_costs, schedule_communities, with_schedules
 from gridcommons.day.community_powers import moved_powers, of_connections
 from gridcommons.day.information import Information
 from gridcommons.day.reactive_delivery import missed_kvar, replanned
@@ -393,3 +394,28 @@ def test_rounds_and_new_plans_are_told_by_interval(short_of_volts):
     instruments = rows["day_instruments"]
     assert np.array_equal(instruments["reactive_rounds"], day.scheduled.rounds) and day.scheduled.rounds.any()
     assert np.array_equal(instruments["communities_replanned"], replanned(day.scheduled))
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize(
+    ("given", "bought", "sold", "due"),
+    [
+        (9.0, 3.0, 10.0, 10.0),  # what a cloud took is given again in part: nothing new
+        (12.0, 6.0, 12.0, 12.0),  # only what is beyond what is due
+        (12.0, 1.0, 11.0, 12.0),  # the community gave 11 of itself
+        (10.0, 0.0, 10.0, 10.0),
+    ],
+)
+def test_only_what_is_beyond_a_promise_is_sold_and_paid(side, given, bought, sold, due):
+    """10 kvar are due in an interval; a later round buys with these devices injecting so much in all."""
+    members = (Member(member="m0", bus="b1", cluster="c"),)
+    field = weak((device("pv", q_share=0.5),), members, {"pv": SUN})
+    found = gate_plan(field)
+    found.sold_kvar[3], found.due_kvar[3], found.paid[3] = 10.0 * side, 10.0 * side, 2.0
+    found.q_kvar[3] = -given * side
+    bought_kvar, price = np.array([[bought * side]]), np.array([[0.5 * side]])
+    outcome = SimpleNamespace(called=np.array([3]), price_per_kvarh=price, bought_kvar=bought_kvar)
+    _enter_sales(found, field, SimpleNamespace(outcome=outcome), slice(0, 12))
+    assert found.sold_kvar[3] == pytest.approx([sold * side])
+    assert found.due_kvar[3] == pytest.approx([due * side])
+    assert found.paid[3] == pytest.approx([2.0 + 0.5 * (sold - 10.0)])
